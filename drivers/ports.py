@@ -1,0 +1,179 @@
+"""The seam between devices and the rest: what a driver says, what it can be told, and how it is acknowledged.
+
+A driver turns one kind of hardware into *readings* and carries out *commands*. It speaks device language only:
+device ids as the wire has them, loops that are closed, codes that were scanned. What a device means for the lot
+(which spot, which lane) is the edge's business.
+
+The life of a driver: the supervisor calls `run(sink)`; the driver opens its wire, delivers readings and returns only
+when cancelled, or raises a `DriverError` when its wire is gone, and is then started again, alone. Every reading goes
+through `Sink.deliver`, whose future resolves when the reading is durable (or superseded by a durable later one):
+only then may the driver acknowledge to its source. A driver that polls need not wait for the future; a driver whose
+source redelivers must. The future fails only when the agent is going down.
+
+Health follows the data: `Sink.alive()` is called whenever the device proved that it lives (a poll answered, a
+broker's ping came back), readings count by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotReading:
+    """A sensor says whether the spot above it is taken.
+
+    `occupied` is None where the device reports itself (battery, temperature) and not its spot. `key` identifies
+    the message where its source numbers messages (ChirpStack's deduplicationId, session and frame counter), so that a
+    second delivery has no second effect; None where the source does not. `occurred_at` is the source's own time, aware
+    UTC, None where it has none. `attributes` are further readings in the terms of `lotgate decode` (temperature_c,
+    battery_v, …).
+    """
+
+    device: str
+    occupied: bool | None
+    key: str | None = None
+    occurred_at: datetime | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+class Input(StrEnum):
+    """Contacts that a lane's controller reports."""
+
+    ARMING_LOOP = "arming_loop"
+    SAFETY_LOOP = "safety_loop"
+    ARM_UP = "arm_up"
+    ARM_DOWN = "arm_down"
+    BUTTON = "button"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputReading:
+    """A lane controller's contacts after a poll in which at least one changed, or after its first answer.
+
+    `closed` holds each contact that the controller has: True closed, False open, None unknown (the controller did not
+    answer within its time). `read_at` is monotonic seconds of the poll.
+    """
+
+    device: str
+    closed: Mapping[Input, bool | None]
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeReading:
+    """A reader scanned a code or a card: the text as scanned, never stripped (base45 contains spaces)."""
+
+    device: str
+    text: str
+    symbology: str | None = None
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateReading:
+    """A camera read a plate; `plate` as read, `confidence` 0..1."""
+
+    device: str
+    plate: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MalformedReading:
+    """Something arrived that is not the protocol; `raw` is what came, bounded to 4 KiB. It is stored and counted."""
+
+    device: str
+    field: str
+    problem: str
+    raw: bytes
+
+
+Reading = SpotReading | InputReading | CodeReading | PlateReading | MalformedReading
+
+
+class Sink(Protocol):
+    """Where a driver's readings go; made by the edge, one per driver instance."""
+
+    def deliver(self, reading: Reading) -> asyncio.Future[None]:
+        """Take the reading; the future resolves once it is durable, and only then may the source be told."""
+        ...
+
+    def alive(self) -> None:
+        """The device just proved that it lives."""
+        ...
+
+
+class Move(StrEnum):
+    """What an arm can be told."""
+
+    OPEN = "open"
+    CLOSE = "close"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveArm:
+    """Drive the arm of `device`; answered when the controller has taken the command, not when the arm arrived."""
+
+    device: str
+    move: Move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakePayment:
+    """Charge `amount_minor` of `currency` at terminal `device`; `key` makes a repetition harmless."""
+
+    device: str
+    key: str
+    amount_minor: int
+    currency: str
+
+
+Command = MoveArm | TakePayment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The device carried the command out. `reference` is the device's own id of what it did, where it has one."""
+
+    reference: str | None = None
+
+
+class Driver(Protocol):
+    """One instance of one kind of hardware."""
+
+    async def run(self, sink: Sink) -> None:
+        """Open the wire and deliver until cancelled.
+
+        Raises:
+            DeviceUnreachable: the wire is gone; the supervisor starts the driver again.
+            DriverMisconfigured: no restart will help.
+        """
+        ...
+
+    async def command(self, command: Command, *, timeout_s: float) -> Done:
+        """Carry out a command, once.
+
+        Raises:
+            CommandRefused: the device said no.
+            CommandUnanswered: nothing came back within `timeout_s` seconds.
+            DeviceUnreachable: the driver has no wire at the moment; the device was not told.
+        """
+        ...
+
+
+class DriverFactory(Protocol):
+    """What an entry point of group `lotgate.drivers` names: makes a driver from its table in the lot's TOML.
+
+    `settings` is the table `[drivers.NAME]` without its `kind`; the factory validates it and raises
+    `DriverMisconfigured` naming the field and the fix.
+    """
+
+    def __call__(self, name: str, settings: Mapping[str, object]) -> Driver: ...

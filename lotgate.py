@@ -1,0 +1,35 @@
+"""The `lotgate` command: imports only the half that was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+__version__ = "0.1.0"
+
+COMMANDS = {
+    "edge": "edge.cli",
+    "decode": "edge.decode_command",
+    "price": "edge.price_command",
+    "cloud": "cloud.cli",
+    "demo": "simulators.cli",
+    "simulate": "simulators.cli",
+}
+
+
+def main() -> int:
+    """Run the subcommand named first; exit 0, 1 (it failed) or 2 (used wrongly)."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--version"]:
+        sys.stdout.write(f"lotgate {__version__}\n")
+        return 0
+    if not arguments or arguments[0] not in COMMANDS:
+        wanted = bool(arguments) and arguments[0] in {"-h", "--help"}
+        (sys.stdout if wanted else sys.stderr).write(f"usage: lotgate {{{','.join(COMMANDS)}}} … --help\n")
+        return 0 if wanted else 2
+    module = importlib.import_module(COMMANDS[arguments[0]])
+    return int(module.main(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
