@@ -1,0 +1,57 @@
+"""The facts that a gateway's log tells, by kind. A body is a MessagePack map; it carries full rows, so that a fact always applies.
+
+| kind | body | story |
+| --- | --- | --- |
+| boot | boot, software, epoch, previous_boot | the agent started |
+| clock_changed | quality, lower_bound_us, estimate_us | the clock became better or worse |
+| stay_admitted, stay_entered, stay_left, stay_voided | stay (full row) | one vehicle's stay changed |
+| claim_changed | claim (full row with its version) | a promise was made, moved, extended or released |
+| admission_refused | lane, direction, reason, credential_kind, times | repeated refusals of one credential coalesce |
+| gate_moved | lane, move, why, stay | the arm was told to move |
+| demand_made | demand (full row) | a stay was priced |
+| payment_changed | payment (full row) | money was asked for, taken or refused |
+| token_issued | kind, subject, stay, key_id | a ticket or receipt was signed |
+| override | lane, action, by, reason | a person decided |
+| telemetry_dropped | count, from_us, to_us | what an outage coalesced: one tombstone |
+| record_quarantined | source, field, problem, digest | something that could not be understood was kept aside |
+| conflict_found | kind, claim, other, detail | two promises clash |
+
+Kinds that the cloud does not know are stored and acknowledged, never refused. Those of the commit (prepared, committed, aborted,
+transfer_out, transfer_in, recount) come with it. Every body has `at_us`, the civil instant at which it happened; the envelope around it
+(`sync.chain`) adds epoch, sequence, boot and the time since boot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """What kind of fact a log row tells."""
+
+    BOOT = "boot"
+    CLOCK_CHANGED = "clock_changed"
+    STAY_ADMITTED = "stay_admitted"
+    STAY_ENTERED = "stay_entered"
+    STAY_LEFT = "stay_left"
+    STAY_VOIDED = "stay_voided"
+    CLAIM_CHANGED = "claim_changed"
+    ADMISSION_REFUSED = "admission_refused"
+    GATE_MOVED = "gate_moved"
+    DEMAND_MADE = "demand_made"
+    PAYMENT_CHANGED = "payment_changed"
+    TOKEN_ISSUED = "token_issued"  # noqa: S105 - a kind of event, not a secret
+    OVERRIDE = "override"
+    TELEMETRY_DROPPED = "telemetry_dropped"
+    RECORD_QUARANTINED = "record_quarantined"
+    CONFLICT_FOUND = "conflict_found"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """A fact before the log gives it its number: `body` without the envelope's fields, `at_us` included."""
+
+    kind: EventKind
+    body: Mapping[str, object]
