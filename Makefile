@@ -1,0 +1,50 @@
+# lotgate: `make demo` shows a car park at work, `make test` proves it. Both set up what they need.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+RUN_PACKAGES := python3-venv postgresql-15-postgis-3 mosquitto
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core fonts-noto-color-emoji systemd
+DEMO_SECONDS ?= 60
+DEMO_SPEED ?= 60
+DEMO_SEED ?= 1
+WORKERS ?= 2
+
+.PHONY: setup demo test check bench proof clean system-run system-test
+
+setup: system-run $(STAMP)
+
+system-run:
+	@deploy/install_system_packages.sh $(RUN_PACKAGES)
+
+system-test:
+	@deploy/install_system_packages.sh $(TEST_PACKAGES)
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Setting up .venv with the locked packages"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/lotgate demo --for $(DEMO_SECONDS) --speed $(DEMO_SPEED) --seed $(DEMO_SEED) --report report.json
+
+test: system-test $(STAMP) check
+	$(BIN)/python -m pytest -q -m "not proof" --durations=15
+
+check: system-test $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+proof: system-test $(STAMP)
+	$(BIN)/python -m pytest -q -m proof --durations=0
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache report.json
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
