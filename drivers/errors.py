@@ -3,6 +3,7 @@
 DriverError
 ├── DeviceUnreachable     the wire, the broker or the plug is gone: the supervisor starts the driver again
 ├── CommandRefused        the device answered and said no
+│   └── NeverHeardOf      the device was asked about something that it has no record of
 ├── CommandUnanswered     the device did not answer in time: whether it acted is not known
 ├── DriverMisconfigured   no restart helps: the settings must change
 └── MalformedInput        the device said something that is not its protocol: counted, kept, never fatal
@@ -22,6 +23,10 @@ class DeviceUnreachable(DriverError):
 
 class CommandRefused(DriverError):
     """The device answered and said no."""
+
+
+class NeverHeardOf(CommandRefused):
+    """The device was asked about something that it has no record of."""
 
 
 class CommandUnanswered(DriverError):

@@ -136,7 +136,19 @@ class TakePayment:
     currency: str
 
 
-Command = MoveArm | TakePayment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupPayment:
+    """Ask terminal `device` what became of the payment `key`, after an answer was lost.
+
+    `Done.reference`: it was taken. `CommandRefused`: it was declined, or (`NeverHeardOf`) the terminal does not know it;
+    both mean that no money moved. `CommandUnanswered`: still not known.
+    """
+
+    device: str
+    key: str
+
+
+Command = MoveArm | TakePayment | LookupPayment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,4 +188,6 @@ class DriverFactory(Protocol):
     `DriverMisconfigured` naming the field and the fix.
     """
 
-    def __call__(self, name: str, settings: Mapping[str, object]) -> Driver: ...
+    def __call__(self, name: str, settings: Mapping[str, object]) -> Driver:
+        """Make the driver; it opens nothing before `run`."""
+        ...

@@ -1,0 +1,45 @@
+"""Settings of a driver as strangers write them, read in one place.
+
+Each driver declares a frozen pydantic model whose fields describe what is allowed; the description is the fix that a
+person is told, so a field without one would leave them alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from drivers.errors import DriverMisconfigured
+
+
+class DriverSettings(BaseModel):
+    """Settings refuse what they do not know: a misspelt key must not silently mean its default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+SettingsT = TypeVar("SettingsT", bound=DriverSettings)
+
+
+def read_settings(model: type[SettingsT], settings: Mapping[str, object]) -> SettingsT:
+    """Validate a driver's table.
+
+    Raises:
+        DriverMisconfigured: with the first wrong field and how to put it right.
+    """
+    try:
+        return model.model_validate(dict(settings))
+    except ValidationError as refused:
+        first = refused.errors(include_url=False, include_context=False)[0]
+        path = [str(part) for part in first["loc"]]
+        raise DriverMisconfigured(".".join(path) or "settings", first["msg"], _fix(model, path)) from refused
+
+
+def _fix(model: type[DriverSettings], path: list[str]) -> str:
+    """Return the wrong field's description, or the names that exist where the field is unknown."""
+    known = model.model_fields.get(path[0]) if path else None
+    if known is None:
+        return f"the settings of this driver are {', '.join(model.model_fields)}"
+    return known.description or f"give {path[0]} the type {known.annotation}"
