@@ -1,0 +1,289 @@
+"""Spot sensors and gateways over MQTT. Story "stuck sensor", next file: drivers/mqtt/envelopes.py.
+
+Theory. The broker keeps a message until we acknowledge it, and we acknowledge only when every reading that it carried is
+durable (`Sink.deliver`). The session is persistent (QoS 1, our own identifier, no clean start), so what was published
+while we were away, and what was not acknowledged when we died, comes again at the next connection. Acknowledgements
+leave in the order of arrival (MQTT 5.0, MQTT-4.6.0-2): a message that is durable waits for those before it.
+ReceiveMaximum bounds what may be unacknowledged, and with it every queue here: a store that is slow makes the broker
+wait, nothing is dropped. Messages of QoS 0 obey no such bound; beyond `UNASKED_LIMIT` they are counted and left.
+
+A malformed message is a reading too (`MalformedReading`): kept, and then acknowledged, or it would come for ever. So is a
+message in whose translation this driver died: the next run keeps it undecoded and goes on.
+
+That the broker lives is proved by subscribing again: a round trip through its own code, which needs no right that we do
+not have anyhow. An answer that does not come ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from pathlib import Path
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from pydantic import Field, model_validator
+
+from drivers.errors import CommandRefused, DeviceUnreachable, DriverMisconfigured, MalformedInput
+from drivers.ports import Command, Done, MalformedReading, Reading, Sink
+from drivers.settings import DriverSettings
+
+Translate = Callable[[str, bytes], list[Reading]]
+
+RAW_LIMIT = 4096
+UNASKED_LIMIT = 1_000
+POISON_LIMIT = 100
+REFUSED = 0x80  # reason codes from here on are failures (MQTT 5.0, 2.4)
+
+
+class ConnectionSettings(DriverSettings):
+    """How to reach the broker, and what to listen to."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="the broker's host name or address")
+    port: int = Field(
+        default=1883, ge=1, le=65_535, description="the broker's port, usually 1883, with TLS 8883"
+    )
+    topics: tuple[str, ...] = Field(
+        min_length=1, description='topic filters, such as ["application/+/device/+/event/up"]'
+    )
+    identifier: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="our name at the broker, the same at each start and unique",
+    )
+    user: str | None = Field(default=None, description="the broker's user, with password_file")
+    password_file: Path | None = Field(
+        default=None, description="a file that holds the password in its first line"
+    )
+    ca_file: Path | None = Field(
+        default=None, description="a PEM file with the broker's authority; switches TLS on"
+    )
+    certificate_file: Path | None = Field(
+        default=None, description="a PEM file with our certificate, with key_file"
+    )
+    key_file: Path | None = Field(default=None, description="a PEM file with our key, with certificate_file")
+    session_days: int = Field(
+        default=14, ge=1, le=365, description="days for which the broker keeps messages for us"
+    )
+    in_flight: int = Field(
+        default=100, ge=1, le=65_535, description="messages that may wait for their acknowledgement"
+    )
+    answer_s: float = Field(
+        default=5.0, gt=0, le=60, description="seconds that the broker may take to answer"
+    )
+    alive_every_s: float = Field(
+        default=15.0, gt=0, le=600, description="seconds between two proofs that it lives"
+    )
+
+    @model_validator(mode="after")
+    def _pairs_are_complete(self) -> ConnectionSettings:
+        if (self.user is None) is not (self.password_file is None):
+            raise ValueError("user and password_file belong together")
+        if (self.certificate_file is None) is not (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+
+class _Inbox(asyncio.Queue[aiomqtt.Message]):
+    """The client library's queue. It is never full for a message that must be acknowledged."""
+
+    left_out = 0
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        if item.qos == 0 and self.qsize() >= UNASKED_LIMIT:
+            self.left_out += 1
+            return
+        super().put_nowait(item)
+
+
+class ManualClient(aiomqtt.Client):
+    """An aiomqtt client that acknowledges when it is told to.
+
+    aiomqtt has no switch for it; the paho client under it has (pinned: docs/adr).
+    """
+
+    def __init__(self, settings: ConnectionSettings, identifier: str) -> None:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho annotates only half
+        properties.SessionExpiryInterval = settings.session_days * 86_400
+        properties.ReceiveMaximum = settings.in_flight
+        super().__init__(
+            settings.host,
+            settings.port,
+            identifier=identifier,
+            username=settings.user,
+            password=_first_line(settings.password_file),
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=properties,
+            queue_type=_Inbox,
+            timeout=settings.answer_s,
+            keepalive=30,
+            tls_context=_tls(settings),
+        )
+        self._client.manual_ack_set(True)
+
+    @property
+    def left_out(self) -> int:
+        """Return how many messages of QoS 0 were left because too many waited."""
+        return self._queue.left_out if isinstance(self._queue, _Inbox) else 0
+
+    def acknowledge(self, message: aiomqtt.Message) -> None:
+        """Tell the broker that a message is durable; a connection that is gone brings it again."""
+        self._client.ack(message.mid, message.qos)
+
+
+def _first_line(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").partition("\n")[0]
+    except OSError as refused:
+        raise DriverMisconfigured(
+            "password_file", str(refused), "name a file that the agent may read"
+        ) from refused
+
+
+def _tls(settings: ConnectionSettings) -> ssl.SSLContext | None:
+    if settings.ca_file is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.certificate_file is not None:
+            context.load_cert_chain(settings.certificate_file, settings.key_file)
+    except OSError as refused:  # SSLError is one
+        raise DriverMisconfigured(
+            "ca_file", str(refused), "name PEM files that the agent may read"
+        ) from refused
+    return context
+
+
+class Acknowledger:
+    """Acknowledges in the order of arrival what has become durable."""
+
+    def __init__(self, acknowledge: Callable[[aiomqtt.Message], None]) -> None:
+        self._acknowledge = acknowledge
+        self._waiting: deque[_Arrived] = deque()
+        self._open = True
+
+    def close(self) -> None:
+        """Stop: the connection is gone, and what is not acknowledged comes again."""
+        self._open = False
+
+    def arrived(self, message: aiomqtt.Message, durable: list[asyncio.Future[None]]) -> None:
+        """Note a message and the futures of its readings; one that carried no reading is durable."""
+        arrived = _Arrived(message, len(durable))
+        self._waiting.append(arrived)
+        for future in durable:
+            future.add_done_callback(partial(self._settled, arrived))
+        self._advance()
+
+    def _settled(self, arrived: _Arrived, future: asyncio.Future[None]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            return  # the agent is going down: unacknowledged, it comes again, and so does what came after it
+        arrived.not_durable -= 1
+        self._advance()
+
+    def _advance(self) -> None:
+        while self._open and self._waiting and not self._waiting[0].not_durable:
+            self._acknowledge(self._waiting.popleft().message)
+
+
+class _Arrived:
+    __slots__ = ("message", "not_durable")
+
+    def __init__(self, message: aiomqtt.Message, not_durable: int) -> None:
+        self.message = message
+        self.not_durable = not_durable
+
+
+class MqttSource:
+    """The driver of one broker connection; `translate` turns a topic and a body into readings.
+
+    `translate` raises `MalformedInput` where the message is not its format.
+    """
+
+    def __init__(self, name: str, settings: ConnectionSettings, translate: Translate) -> None:
+        self._name = name
+        self._settings = settings
+        self._translate = translate
+        self._translating: bytes | None = None
+        self._poison: deque[bytes] = deque(maxlen=POISON_LIMIT)
+
+    async def run(self, sink: Sink) -> None:
+        """Connect, listen and acknowledge until cancelled, see `Driver.run`."""
+        if self._translating is not None:
+            self._poison.append(self._translating)
+            self._translating = None
+        try:
+            async with ManualClient(
+                self._settings, self._settings.identifier or f"lotgate-{self._name}"
+            ) as client:
+                await self._subscribe(client, SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+                sink.alive()
+                await _first_to_end(self._listen(client, sink), self._prove_life(client, sink))
+        except aiomqtt.MqttError as lost:
+            raise DeviceUnreachable(f"broker {self._settings.host}:{self._settings.port}: {lost}") from lost
+
+    async def command(self, command: Command, *, timeout_s: float) -> Done:  # noqa: ARG002 - the port's signature
+        """Refuse: sensors take no commands."""
+        raise CommandRefused(f"a sensor connection cannot do {command}")
+
+    async def _subscribe(self, client: ManualClient, retain_handling: int) -> None:
+        options = SubscribeOptions(qos=1, retainHandling=retain_handling)
+        answers = await client.subscribe([(topic, options) for topic in self._settings.topics])
+        for topic, answer in zip(self._settings.topics, answers, strict=True):
+            code = answer if isinstance(answer, int) else answer.value
+            if code >= REFUSED:
+                raise DeviceUnreachable(f"the broker refuses topic {topic}: {answer}")
+
+    async def _prove_life(self, client: ManualClient, sink: Sink) -> None:
+        while True:
+            await asyncio.sleep(self._settings.alive_every_s)
+            await self._subscribe(client, SubscribeOptions.RETAIN_DO_NOT_SEND)
+            sink.alive()
+
+    async def _listen(self, client: ManualClient, sink: Sink) -> None:
+        acknowledger = Acknowledger(client.acknowledge)
+        try:
+            async for message in client.messages:
+                body = message.payload if isinstance(message.payload, bytes) else b""
+                readings = self._readings(str(message.topic), body)
+                acknowledger.arrived(message, [sink.deliver(reading) for reading in readings])
+        finally:
+            acknowledger.close()
+
+    def _readings(self, topic: str, body: bytes) -> list[Reading]:
+        fingerprint = hashlib.blake2b(topic.encode() + b"\0" + body, digest_size=16).digest()
+        if fingerprint in self._poison:
+            return [_malformed(topic, body, MalformedInput("payload", "its decoder failed; kept undecoded"))]
+        self._translating = fingerprint  # stays where a decoder fails in a way of its own: `run` finds it
+        try:
+            readings = self._translate(topic, body)
+        except MalformedInput as wrong:
+            readings = [_malformed(topic, body, wrong)]
+        self._translating = None
+        return readings
+
+
+def _malformed(topic: str, body: bytes, wrong: MalformedInput) -> MalformedReading:
+    return MalformedReading(device=topic, field=wrong.field, problem=wrong.problem, raw=body[:RAW_LIMIT])
+
+
+async def _first_to_end(*parts: Coroutine[None, None, None]) -> None:
+    """Run the parts side by side until one ends, end the others, and fail as that one failed."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
