@@ -11,7 +11,7 @@ and everything in a zone whose spots are assigned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from parking.claims import Claim, ClaimKind, ClaimState
@@ -124,13 +124,14 @@ class Book:
         """All claims that are not released."""
         return [claim for claim in self._claims.values() if claim.state is not ClaimState.RELEASED]
 
-    def claims_on(self, spot: SpotId) -> Sequence[Claim]:
-        """The binding claims of one spot in the order of time.
+    def claims_on(self, spot: SpotId, window: Interval | None = None) -> Sequence[Claim]:
+        """The binding claims of one spot in the order of time, those that overlap `window` where one is given.
 
         Raises:
             NoSuchSpot: not of this lot.
         """
-        return list(self._line(spot))
+        line = self._line(spot)
+        return list(line) if window is None else line.overlapping(window)
 
     def types(self) -> Sequence[SpotType]:
         """The types of spot this lot has."""
@@ -168,10 +169,7 @@ class Book:
         self, spot_type: SpotType, window: Interval, *, now: datetime, owner: Tier | None = None
     ) -> int:
         """How many places of `spot_type` the owner (this tier, unless told) may still sell for `window`."""
-        seller = owner or self.tier
-        tally = self._tallies.get((spot_type, seller), Tally())
-        wanted = guarded(window, self.policy.turnover_buffer, now)
-        return sellable(tally, wanted, taken=self._taken(spot_type, seller))
+        return self._left(spot_type, owner or self.tier, guarded(window, self.policy.turnover_buffer, now))
 
     def sellable_now(self, spot_type: SpotType, now: datetime, *, owner: Tier | None = None) -> SellableNow:
         """What a sign shows: places for a car that comes at `now`, and until when that holds."""
@@ -227,6 +225,29 @@ class Book:
             ValueError: it is not held.
         """
         return self.claim(claim).moved_to(ClaimState.FIRM)
+
+    def start_early(self, claim: ClaimId, *, now: datetime) -> Claim | None:
+        """Plan a promise that begins at `now` already: the row with its new window, on its spot or on another one free for all of it.
+
+        None where nothing is sellable until the window begins, or no spot is free for that long.
+
+        Raises:
+            NoSuchClaim: unknown.
+        """
+        known = self.claim(claim)
+        if not known.binds or known.spot is None or now >= known.window.starts_at:
+            return None
+        until_then, owner = Interval(now, known.window.starts_at), self._owners[known.spot]
+        if not isinstance(owner, Tier) or self._left(self._spots[known.spot].type, owner, until_then) < 1:
+            return None
+        wider = known.with_window(Interval(now, known.window.ends_at))
+        if self._lines[known.spot].is_free(until_then):
+            return wider
+        if self.is_pinned(known):
+            return None
+        shelf = self.shelf(known.type, owner, now)
+        spot = shelf.best_fit(shelf.guard(wider.window))
+        return None if spot is None else replace(wider, spot=spot)
 
     # What changes the book
 
@@ -327,6 +348,10 @@ class Book:
         key = (spot.type, self._owners[spot.id])
         self._shelves.setdefault(key, []).append(spot.id)
         self._tallies.setdefault(key, Tally()).spots += 1
+
+    def _left(self, spot_type: SpotType, owner: Tier, window: Interval) -> int:
+        tally = self._tallies.get((spot_type, owner), Tally())
+        return sellable(tally, window, taken=self._taken(spot_type, owner))
 
     def _taken(self, spot_type: SpotType, owner: Owner) -> int:
         """Spare spots and claimless stays: the edge's affair."""

@@ -118,6 +118,13 @@ class LotPolicy:
     void_after: timedelta = timedelta(minutes=5)
     exit_grace: timedelta = timedelta(minutes=15)
     spare_spots: Mapping[SpotType, int] = field(default_factory=dict)
+    better_types: Mapping[SpotType, tuple[SpotType, ...]] = field(
+        default_factory=lambda: {
+            SpotType.MOTORCYCLE: (SpotType.COMPACT, SpotType.REGULAR),
+            SpotType.COMPACT: (SpotType.REGULAR,),
+        }
+    )
+    """Where a promise may go when its own type has no place left: larger, never a charger's or a badge's place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,12 +65,12 @@ class Shelf:
         """A spot for `window` (not guarded) after moving other claims; None where none was found."""
         return self.swap(self.guard(window)) or self.sweep(window)
 
-    def swap(self, window: Interval) -> Packing | None:
-        """Clear one spot of the claims in the way."""
+    def swap(self, window: Interval, *, but: SpotId | None = None) -> Packing | None:
+        """Clear one spot, not `but`, of the claims in the way."""
         in_the_way: list[tuple[int, int, SpotId, Sequence[Claim]]] = []
         for order, spot in enumerate(self.spots):
             claims = self.lines[spot].overlapping(window)
-            if claims and all(self.may_move(claim) for claim in claims):
+            if claims and spot != but and all(self.may_move(claim) for claim in claims):
                 in_the_way.append((len(claims), order, spot, claims))
         for _, _, spot, claims in sorted(in_the_way)[:SWAPS_TRIED]:
             moves = self.elsewhere(claims, but=spot)

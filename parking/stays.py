@@ -104,3 +104,7 @@ class Stay:
     def paid(self, paid_until: datetime) -> Stay:
         """The next version of this stay with its payment on record."""
         return replace(self, paid_until=paid_until, version=self.version + 1)
+
+    def claimed(self, claim: ClaimId | None) -> Stay:
+        """The next version of this stay on another claim; on None it is over the count."""
+        return replace(self, claim=claim, over_count=claim is None, version=self.version + 1)
