@@ -34,12 +34,15 @@ def read_settings(model: type[SettingsT], settings: Mapping[str, object]) -> Set
     except ValidationError as refused:
         first = refused.errors(include_url=False, include_context=False)[0]
         path = [str(part) for part in first["loc"]]
-        raise DriverMisconfigured(".".join(path) or "settings", first["msg"], _fix(model, path)) from refused
+        problem = first["msg"].removeprefix("Value error, ")
+        raise DriverMisconfigured(".".join(path) or "settings", problem, _fix(model, path)) from refused
 
 
 def _fix(model: type[DriverSettings], path: list[str]) -> str:
     """Return the wrong field's description, or the names that exist where the field is unknown."""
-    known = model.model_fields.get(path[0]) if path else None
-    if known is None:
-        return f"the settings of this driver are {', '.join(model.model_fields)}"
-    return known.description or f"give {path[0]} the type {known.annotation}"
+    if not path:
+        return "change one of the settings that the problem names"
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    if path[0] not in fields:
+        return f"the settings of this driver are {', '.join(fields)}"
+    return fields[path[0]].description or f"see the documentation of {path[0]}"

@@ -5,6 +5,7 @@ spread over the period. A reading goes out when a unit's contacts changed or it 
 known for `known_ms` after the answer that told it: then the reading says None for all contacts, once, and the unit is
 only probed each `probe_ms`, so that one dead controller costs the others one time-out per probe and not one per
 poll. A command takes the next turn on the bus: it waits for the one transaction that is under way, never for a round.
+Before an arm is driven down its safety loop is read once more, in the same turn: occupied, the command is refused here.
 When the driver ends, for whatever reason, nothing is known any more, and it says so.
 
 Register map (each setting can be changed): coils 0 open, 1 close, 2 stop, 3 watchdog; discrete inputs 0 arm down, 1 arm
@@ -23,7 +24,7 @@ from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import ReadDiscreteInputsRequest, WriteSingleCoilRequest
 
 from drivers.errors import CommandRefused, CommandUnanswered, DeviceUnreachable
-from drivers.modbus.bus import BITS_PER_CHARACTER, Bus, silence_s
+from drivers.modbus.bus import BITS_PER_CHARACTER, Bus, Turn, silence_s
 from drivers.ports import Command, Done, Driver, Input, InputReading, Move, MoveArm, Sink
 from drivers.serial_port.port import LineSettings
 from drivers.settings import DriverSettings, read_settings
@@ -153,17 +154,43 @@ class ModbusBarrier:
         coil = self._coil(command.move)
         if self._bus is None:
             raise DeviceUnreachable(f"{self._settings.port} is not open")
-        request = WriteSingleCoilRequest(
-            address=coil, bits=[True], dev_id=self._settings.units[command.device]
-        )
         try:
-            async with asyncio.timeout(timeout_s):
-                echo = await self._bus.ask(request)
+            async with asyncio.timeout(timeout_s), self._bus.turn() as turn:
+                if command.move is Move.CLOSE:
+                    await self._refuse_where_occupied(turn, command.device)
+                return await self._write(turn, command.device, coil)
         except TimeoutError:
             raise CommandUnanswered(f"{command.device} did not answer within {timeout_s} s") from None
+
+    async def _refuse_where_occupied(self, turn: Turn, device: str) -> None:
+        """Read the safety loop once more, in the turn of the command: the last poll may be `poll_ms` old."""
+        answer = await turn.ask(self._read_request(self._settings.units[device]))
+        if self._closed(answer).get(Input.SAFETY_LOOP):
+            raise CommandRefused(f"the safety loop of {device} is occupied")
+
+    async def _write(self, turn: Turn, device: str, coil: int) -> Done:
+        request = WriteSingleCoilRequest(address=coil, bits=[True], dev_id=self._settings.units[device])
+        echo = await turn.ask(request)
         if (echo.address, echo.bits) != (coil, [True]):
-            raise CommandUnanswered(f"{command.device} echoed another coil: it is not known what it did")
+            raise CommandUnanswered(f"{device} echoed another coil: it is not known what it did")
         return Done()
+
+    def _read_request(self, unit_id: int) -> ModbusPDU:
+        return ReadDiscreteInputsRequest(address=self._first, count=self._count, dev_id=unit_id)
+
+    def _closed(self, answer: ModbusPDU) -> dict[Input, bool | None]:
+        """Return the contacts in an answer.
+
+        Raises:
+            CommandUnanswered: it tells fewer contacts than were asked for.
+        """
+        if len(answer.bits) < self._count:
+            raise CommandUnanswered(f"unit {answer.dev_id} told fewer contacts than asked")
+        inverted = self._settings.inverted
+        return {
+            name: answer.bits[address - self._first] is not (name in inverted)
+            for name, address in self._addresses.items()
+        }
 
     def _coil(self, move: Move) -> int:
         coils = self._settings.coils
@@ -197,37 +224,26 @@ class ModbusBarrier:
         if unit.due_at <= now:
             await self._poll(bus, unit, sink)
             return
-        next_at = min(
-            unit.due_at, *(each.known_until for each in units if each.known_until is not None), unit.due_at
-        )
+        known = [each.known_until for each in units if each.known_until is not None]
+        next_at = min(unit.due_at, min(known, default=unit.due_at))
         await asyncio.wait({bus.lost}, timeout=next_at - now)
         if bus.lost.done():
             bus.lost.result()
 
     async def _poll(self, bus: Bus, unit: _Unit, sink: Sink) -> None:
-        request = ReadDiscreteInputsRequest(address=self._first, count=self._count, dev_id=unit.unit_id)
         try:
-            answer = await bus.ask(request)
+            closed = self._closed(await bus.ask(self._read_request(unit.unit_id)))
         except (CommandUnanswered, CommandRefused):
             self._schedule(unit, asyncio.get_running_loop().time())
             return
         now = asyncio.get_running_loop().time()
-        if len(answer.bits) >= self._count:
-            sink.alive()
-            self._take(unit, answer, sink, now)
-            await self._pat(bus, unit, now)
-        self._schedule(unit, now)
-
-    def _take(self, unit: _Unit, answer: ModbusPDU, sink: Sink, now: float) -> None:
         unit.known_until = now + self._settings.known_ms / 1_000
-        inverted = self._settings.inverted
-        closed: dict[Input, bool | None] = {
-            name: answer.bits[address - self._first] is not (name in inverted)
-            for name, address in self._addresses.items()
-        }
+        sink.alive()
         if closed != unit.closed:
             unit.closed = closed
             sink.deliver(InputReading(device=unit.name, closed=closed, read_at=now))
+        await self._pat(bus, unit, now)
+        self._schedule(unit, now)
 
     def _schedule(self, unit: _Unit, now: float) -> None:
         if unit.known_until is None:

@@ -9,6 +9,9 @@ asked; anything else on the line is late or foreign and is passed over. Source: 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer.rtu import FramerRTU
@@ -36,6 +39,23 @@ def silence_s(baud: int) -> float:
     return 0.00175 if baud > 19_200 else 3.5 * BITS_PER_CHARACTER / baud
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to speak."""
+
+    _transact: Callable[[ModbusPDU], Awaitable[ModbusPDU]]
+
+    async def ask(self, request: ModbusPDU) -> ModbusPDU:
+        """Send a request once and return its answer.
+
+        Raises:
+            CommandRefused: the unit answered with an exception.
+            CommandUnanswered: nothing came within `answer_s` and the time that the bytes take on the wire.
+            DeviceUnreachable: the wire is gone.
+        """
+        return await self._transact(request)
+
+
 class Bus:
     """An open bus. Transactions take turns in the order in which they were asked for.
 
@@ -61,29 +81,33 @@ class Bus:
         self._port.close()
 
     async def ask(self, request: ModbusPDU) -> ModbusPDU:
-        """Send a request once and return its answer.
+        """Take a turn for one request and return its answer, see `Turn.ask`."""
+        async with self.turn() as turn:
+            return await turn.ask(request)
 
-        Raises:
-            CommandRefused: the unit answered with an exception.
-            CommandUnanswered: nothing came within `answer_s` and the time that the bytes take on the wire.
-            DeviceUnreachable: the wire is gone.
-        """
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Have the bus for a few transactions that belong together; others wait."""
         async with self._turn:
-            await self._be_quiet()
-            self._buffer = b""
-            self._asked = (request.dev_id, request.function_code)
-            self._answer = answer = self._loop.create_future()
-            try:
-                self._port.write(self._framer.buildFrame(request))
-                async with asyncio.timeout(self._answer_s):
-                    response = await answer
-            except TimeoutError:
-                raise CommandUnanswered(
-                    f"unit {request.dev_id} said nothing for {self._answer_s:.3f} s"
-                ) from None
-            finally:
-                self._asked = None
-                self._quiet_at = self._loop.time() + self._silence_s
+            yield Turn(self._transact)
+
+    async def _transact(self, request: ModbusPDU) -> ModbusPDU:
+        await self._be_quiet()
+        self._buffer = b""
+        self._asked = (request.dev_id, request.function_code)
+        answer: asyncio.Future[ModbusPDU] = self._loop.create_future()
+        self._answer = answer
+        try:
+            self._port.write(self._framer.buildFrame(request))
+            async with asyncio.timeout(self._answer_s):
+                response = await answer
+        except TimeoutError:
+            raise CommandUnanswered(
+                f"unit {request.dev_id} said nothing for {self._answer_s:.3f} s"
+            ) from None
+        finally:
+            self._asked = None
+            self._quiet_at = self._loop.time() + self._silence_s
         if isinstance(response, ExceptionResponse):
             why = EXCEPTION_NAMES.get(response.exception_code, f"exception {response.exception_code}")
             raise CommandRefused(f"unit {request.dev_id} refused: {why}")

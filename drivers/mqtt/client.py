@@ -27,6 +27,7 @@ from pathlib import Path
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import Field, model_validator
 
@@ -39,7 +40,6 @@ Translate = Callable[[str, bytes], list[Reading]]
 RAW_LIMIT = 4096
 UNASKED_LIMIT = 1_000
 POISON_LIMIT = 100
-REFUSED = 0x80  # reason codes from here on are failures (MQTT 5.0, 2.4)
 
 
 class ConnectionSettings(DriverSettings):
@@ -129,10 +129,12 @@ class ManualClient(aiomqtt.Client):
         )
         self._client.manual_ack_set(True)
 
-    @property
-    def left_out(self) -> int:
-        """Return how many messages of QoS 0 were left because too many waited."""
-        return self._queue.left_out if isinstance(self._queue, _Inbox) else 0
+    def take_left_out(self) -> int:
+        """Return how many messages of QoS 0 were left out, because too many waited, since this was asked last."""
+        if not isinstance(self._queue, _Inbox):
+            return 0
+        left_out, self._queue.left_out = self._queue.left_out, 0
+        return left_out
 
     def acknowledge(self, message: aiomqtt.Message) -> None:
         """Tell the broker that a message is durable; a connection that is gone brings it again."""
@@ -239,8 +241,7 @@ class MqttSource:
         options = SubscribeOptions(qos=1, retainHandling=retain_handling)
         answers = await client.subscribe([(topic, options) for topic in self._settings.topics])
         for topic, answer in zip(self._settings.topics, answers, strict=True):
-            code = answer if isinstance(answer, int) else answer.value
-            if code >= REFUSED:
+            if isinstance(answer, ReasonCode) and answer.is_failure:
                 raise DeviceUnreachable(f"the broker refuses topic {topic}: {answer}")
 
     async def _prove_life(self, client: ManualClient, sink: Sink) -> None:
@@ -248,13 +249,16 @@ class MqttSource:
             await asyncio.sleep(self._settings.alive_every_s)
             await self._subscribe(client, SubscribeOptions.RETAIN_DO_NOT_SEND)
             sink.alive()
+            left_out = client.take_left_out()
+            if left_out:
+                problem = f"{left_out} of QoS 0 were left out, publish with QoS 1"
+                sink.deliver(MalformedReading(device=self._name, field="messages", problem=problem, raw=b""))
 
     async def _listen(self, client: ManualClient, sink: Sink) -> None:
         acknowledger = Acknowledger(client.acknowledge)
         try:
             async for message in client.messages:
-                body = message.payload if isinstance(message.payload, bytes) else b""
-                readings = self._readings(str(message.topic), body)
+                readings = self._readings(str(message.topic), bytes(message.payload))
                 acknowledger.arrived(message, [sink.deliver(reading) for reading in readings])
         finally:
             acknowledger.close()

@@ -1,0 +1,149 @@
+"""Ticket, card and QR readers on a serial line. Story "pass at the lane", next file: edge/translation.py.
+
+The line's bytes go through a sans-IO framer (drivers/serial_port/lines.py); this file owns the port and the pauses. A person
+scans a few codes a minute, a broken reader can send ten thousand lines a second: beyond `lines_per_s` lines in a
+second the rest is not passed on, and one malformed reading per second says how many were left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from drivers.errors import CommandRefused
+from drivers.ports import Command, Done, Driver, MalformedReading, Sink
+from drivers.serial_port.lines import Heard, LineReader, NoRead, ReaderStyle, ReaderTalk
+from drivers.serial_port.port import LineSettings, SerialPort
+from drivers.settings import read_settings
+
+WINDOW_S = 1.0
+
+
+class ReaderSettings(LineSettings):
+    """The table of a serial reader."""
+
+    style: ReaderStyle = Field(
+        default=ReaderStyle.CODE, description=f"how the reader talks: one of {', '.join(ReaderStyle)}"
+    )
+    code_id: bool = Field(
+        default=False, description="true where the reader puts a letter for the symbology first"
+    )
+    no_read: tuple[str, ...] = Field(
+        default=("NOREAD", "NR"), description="what the reader sends when it was triggered and saw nothing"
+    )
+    quiet_ms: int = Field(
+        default=200, ge=10, le=5_000, description="milliseconds of silence that end a frame"
+    )
+    lines_per_s: int = Field(
+        default=50, ge=1, le=10_000, description="lines that are passed on in one second"
+    )
+
+
+class SerialReader:
+    """The driver of one reader; readings carry the driver's name as their device."""
+
+    def __init__(self, name: str, settings: ReaderSettings) -> None:
+        self._name = name
+        self._settings = settings
+
+    async def run(self, sink: Sink) -> None:
+        """Read until cancelled, see `Driver.run`."""
+        talk = ReaderTalk(
+            style=self._settings.style, code_id=self._settings.code_id, no_read=self._settings.no_read
+        )
+        ear = _Ear(
+            LineReader(self._name, talk), _Tap(self._name, sink, self._settings.lines_per_s), self._settings
+        )
+        port = SerialPort(self._settings, ear.hear)
+        try:
+            await port.lost
+        finally:
+            ear.close()
+            port.close()
+
+    async def command(self, command: Command, *, timeout_s: float) -> Done:  # noqa: ARG002 - the port's signature
+        """Refuse: a reader takes no commands."""
+        raise CommandRefused(f"a reader cannot do {command}")
+
+
+class _Ear:
+    """Feeds the framer and tells it when the line went quiet."""
+
+    def __init__(self, lines: LineReader, tap: _Tap, settings: ReaderSettings) -> None:
+        self._lines = lines
+        self._tap = tap
+        self._quiet_s = settings.quiet_ms / 1_000
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def hear(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        self._pass_on(self._lines.feed(data))
+        if self._timer is None and self._lines.waiting:
+            self._timer = self._loop.call_later(self._quiet_s, self._perhaps_quiet)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._tap.close()
+
+    def _perhaps_quiet(self) -> None:
+        """Give an unfinished frame up, unless bytes came meanwhile: then look again when they are old."""
+        self._timer = None
+        left_s = self._heard_at + self._quiet_s - self._loop.time()
+        if left_s > 0:
+            self._timer = self._loop.call_later(left_s, self._perhaps_quiet)
+        else:
+            self._pass_on(self._lines.quiet())
+
+    def _pass_on(self, heard: list[Heard]) -> None:
+        for one in heard:
+            self._tap.take(one)
+
+
+class _Tap:
+    """Lets a bounded number of readings through in a second and counts the others."""
+
+    def __init__(self, device: str, sink: Sink, per_window: int) -> None:
+        self._device = device
+        self._sink = sink
+        self._per_window = per_window
+        self._loop = asyncio.get_running_loop()
+        self._passed = 0
+        self._left_out = 0
+        self._window: asyncio.TimerHandle | None = None
+
+    def take(self, heard: Heard) -> None:
+        if self._window is None:
+            self._window = self._loop.call_later(WINDOW_S, self._next_window)
+        if self._passed >= self._per_window:
+            self._left_out += 1
+        elif isinstance(heard, NoRead):
+            self._sink.alive()
+        else:
+            self._passed += 1
+            self._sink.deliver(heard)
+
+    def close(self) -> None:
+        if self._window is not None:
+            self._window.cancel()
+        self._tell()
+
+    def _next_window(self) -> None:
+        self._window = None
+        self._passed = 0
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._left_out:
+            problem = f"{self._left_out} more than {self._per_window} in a second were left out"
+            self._left_out = 0
+            self._sink.deliver(MalformedReading(device=self._device, field="lines", problem=problem, raw=b""))
+
+
+def make(name: str, settings: Mapping[str, object]) -> Driver:
+    """Make the driver of one reader, see `DriverFactory`."""
+    return SerialReader(name, read_settings(ReaderSettings, settings))
