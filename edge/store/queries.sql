@@ -1,0 +1,315 @@
+-- Everything that is asked of the ledger's file: name, sentence, statement.
+
+-- name: set_journal
+-- Readers never wait for the writer, and a commit is one append.
+PRAGMA journal_mode = WAL;
+
+-- name: set_synchronous
+-- A commit returns when the disk has it.
+PRAGMA synchronous = FULL;
+
+-- name: set_foreign_keys
+-- A row never refers to one that is not there.
+PRAGMA foreign_keys = ON;
+
+-- name: set_vacuum
+-- Pages that retention frees can be given back; takes effect in a new file only.
+PRAGMA auto_vacuum = INCREMENTAL;
+
+-- name: set_checkpoint
+-- Fold the write-ahead log back every so many pages.
+PRAGMA wal_autocheckpoint = 1000;
+
+-- name: set_query_only
+-- A connection that only looks.
+PRAGMA query_only = ON;
+
+-- name: checkpoint
+-- Fold the write-ahead log back now and empty it.
+PRAGMA wal_checkpoint(TRUNCATE);
+
+-- name: quick_check
+-- Whether the file is whole; one row saying ok.
+PRAGMA quick_check(1);
+
+-- name: page_size
+-- Bytes in a page.
+PRAGMA page_size;
+
+-- name: page_count
+-- Pages in the file.
+PRAGMA page_count;
+
+-- name: free_pages
+-- Pages that hold nothing.
+PRAGMA freelist_count;
+
+-- name: give_back_pages
+-- Shrink the file by some of its free pages.
+PRAGMA incremental_vacuum(2000);
+
+-- name: put_meta
+-- Remember one value by its key.
+INSERT INTO meta (key, value) VALUES (:key, :value)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value;
+
+-- name: drop_meta
+-- Forget one value.
+DELETE FROM meta WHERE key = :key;
+
+-- name: read_meta
+-- Every remembered value.
+SELECT key, value FROM meta;
+
+-- name: put_spot
+-- A spot of the layout; its owner stays as it is where the spot is known.
+INSERT INTO spots (id, zone, number, type, owner) VALUES (:id, :zone, :number, :type, :owner)
+ON CONFLICT (id) DO UPDATE SET zone = excluded.zone, number = excluded.number, type = excluded.type
+WHERE zone <> excluded.zone OR number <> excluded.number OR type <> excluded.type;
+
+-- name: read_spots
+-- Every spot ever known, with its owner.
+SELECT id, zone, number, type, owner FROM spots;
+
+-- name: lift_claim
+-- Take a claim off its spot before the claims of one change are put down: a swap would violate the rule of no overlap.
+UPDATE claims SET spot = NULL WHERE id = :id AND version < :version;
+
+-- name: put_claim
+-- A claim, where its version is higher than the stored one.
+INSERT INTO claims (
+    id, spot, type, starts_us, ends_us, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version, clashing, seq
+) VALUES (
+    :id, :spot, :type, :starts_us, :ends_us, :kind, :holder_kind, :holder_id, :state, :sold_by, :epoch, :revision, :version,
+    :clashing, :seq
+)
+ON CONFLICT (id) DO UPDATE SET
+    spot = excluded.spot, type = excluded.type, starts_us = excluded.starts_us, ends_us = excluded.ends_us, kind = excluded.kind,
+    holder_kind = excluded.holder_kind, holder_id = excluded.holder_id, state = excluded.state, sold_by = excluded.sold_by,
+    epoch = excluded.epoch, revision = excluded.revision, version = excluded.version, clashing = excluded.clashing,
+    seq = excluded.seq
+WHERE excluded.version > claims.version;
+
+-- name: read_claims
+-- The claims that still promise something.
+SELECT
+    id, spot, type, starts_us, ends_us, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version, clashing
+FROM claims WHERE state <> 'released';
+
+-- name: put_stay
+-- A stay, where its version is higher than the stored one.
+INSERT INTO stays (
+    id, credential_kind, subject, type, state, lane, entry_seq, admitted_us, entered_us, left_us, claim, over_count,
+    tariff_version, factor_1e4, paid_until_us, version, seq
+) VALUES (
+    :id, :credential_kind, :subject, :type, :state, :lane, :seq, :admitted_us, :entered_us, :left_us, :claim,
+    :over_count, :tariff_version, :factor_1e4, :paid_until_us, :version, :seq
+)
+ON CONFLICT (id) DO UPDATE SET
+    credential_kind = excluded.credential_kind, subject = excluded.subject, type = excluded.type,
+    state = excluded.state, lane = excluded.lane, admitted_us = excluded.admitted_us, entered_us = excluded.entered_us,
+    left_us = excluded.left_us, claim = excluded.claim, over_count = excluded.over_count,
+    tariff_version = excluded.tariff_version, factor_1e4 = excluded.factor_1e4, paid_until_us = excluded.paid_until_us,
+    version = excluded.version, seq = excluded.seq
+WHERE excluded.version > stays.version;
+
+-- name: put_plate
+-- The encrypted plate of a stay.
+UPDATE stays SET plate_encrypted = :plate_encrypted WHERE id = :stay;
+
+-- name: read_plate
+-- The encrypted plate of a stay.
+SELECT plate_encrypted FROM stays WHERE id = :stay;
+
+-- name: read_stays
+-- The stays that are open, and the closed ones of the last while: a vehicle may come back to the reader.
+SELECT
+    id, credential_kind, subject, type, state, lane, admitted_us, entered_us, left_us, claim, over_count,
+    tariff_version, factor_1e4, paid_until_us, version
+FROM stays
+WHERE state IN ('admitted', 'inside') OR coalesce(left_us, admitted_us) >= :closed_since_us
+ORDER BY admitted_us;
+
+-- name: put_demand
+-- A demand; it never changes.
+INSERT INTO demands (id, stay, amount_minor, currency, from_us, to_us, lines, made_us, seq)
+VALUES (:id, :stay, :amount_minor, :currency, :from_us, :to_us, :lines, :made_us, :seq)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: read_demands
+-- The demands of the stays that `read_stays` answers with.
+SELECT d.id, d.stay, d.amount_minor, d.currency, d.from_us, d.to_us, d.lines, d.made_us
+FROM demands AS d INNER JOIN stays AS s ON d.stay = s.id
+WHERE s.state IN ('admitted', 'inside') OR coalesce(s.left_us, s.admitted_us) >= :closed_since_us
+ORDER BY d.made_us;
+
+-- name: put_payment
+-- A payment, where its version is higher than the stored one.
+INSERT INTO payments (id, demand, amount_minor, currency, state, terminal, reference, changed_us, version, seq)
+VALUES (:id, :demand, :amount_minor, :currency, :state, :terminal, :reference, :changed_us, :version, :seq)
+ON CONFLICT (id) DO UPDATE SET
+    state = excluded.state, terminal = excluded.terminal, reference = excluded.reference, changed_us = excluded.changed_us,
+    version = excluded.version, seq = excluded.seq
+WHERE excluded.version > payments.version;
+
+-- name: read_payments
+-- The payments of the demands that `read_demands` answers with.
+SELECT p.id, p.demand, p.amount_minor, p.currency, p.state, p.terminal, p.reference, p.changed_us, p.version
+FROM payments AS p INNER JOIN demands AS d ON p.demand = d.id INNER JOIN stays AS s ON d.stay = s.id
+WHERE s.state IN ('admitted', 'inside') OR coalesce(s.left_us, s.admitted_us) >= :closed_since_us
+ORDER BY p.changed_us;
+
+-- name: append_log
+-- One fact, numbered and chained.
+INSERT INTO log (epoch, seq, previous_hash, hash, boot, monotonic_us, kind, body)
+VALUES (:epoch, :seq, :previous_hash, :hash, :boot, :monotonic_us, :kind, :body);
+
+-- name: last_row
+-- The end of an epoch's log.
+SELECT seq, hash FROM log WHERE epoch = :epoch ORDER BY seq DESC LIMIT 1;
+
+-- name: log_page
+-- Rows after a sequence, in order, as they were stored.
+SELECT seq, previous_hash, hash, body FROM log WHERE epoch = :epoch AND seq > :after_seq ORDER BY seq LIMIT :limit;
+
+-- name: log_numbers
+-- The sequences of an epoch's log without their bodies: how many rows, the first and the last.
+SELECT count(*) AS rows, min(seq) AS first, max(seq) AS last FROM log WHERE epoch = :epoch;
+
+-- name: hash_at
+-- The hash of one row.
+SELECT hash FROM log WHERE epoch = :epoch AND seq = :seq;
+
+-- name: rewrite_log
+-- Chain one row anew: a damaged row before it was kept aside, and nobody has acknowledged either.
+UPDATE log SET previous_hash = :previous_hash, hash = :hash, kind = :kind, body = :body WHERE epoch = :epoch AND seq = :seq;
+
+-- name: last_events
+-- The newest facts of an epoch, newest first.
+SELECT seq, kind, body FROM log WHERE epoch = :epoch ORDER BY seq DESC LIMIT :limit;
+
+-- name: put_acknowledgement
+-- How far the centre had applied the log in this hour.
+INSERT INTO acknowledgements (epoch, hour, seq) VALUES (:epoch, :hour, :seq)
+ON CONFLICT (epoch, hour) DO UPDATE SET seq = max(seq, excluded.seq);
+
+-- name: acknowledged_before
+-- The last row that was acknowledged in an hour before this one.
+SELECT max(seq) AS seq FROM acknowledgements WHERE epoch = :epoch AND hour < :hour;
+
+-- name: drop_log
+-- Rows that were acknowledged long ago, the oldest first.
+DELETE FROM log WHERE id IN (SELECT id FROM log WHERE epoch = :epoch AND seq <= :seq ORDER BY seq LIMIT :limit);
+
+-- name: drop_acknowledgements
+-- The hours that retention has passed.
+DELETE FROM acknowledgements WHERE epoch = :epoch AND hour < :hour;
+
+-- name: drop_claims
+-- Released claims that go with their last log row.
+DELETE FROM claims WHERE state = 'released' AND seq <= :seq;
+
+-- name: drop_payments
+-- Payments that go with their stay.
+DELETE FROM payments WHERE demand IN (
+    SELECT d.id FROM demands AS d INNER JOIN stays AS s ON d.stay = s.id WHERE s.state IN ('left', 'void') AND s.seq <= :seq
+) AND seq <= :seq;
+
+-- name: drop_demands
+-- Demands that go with their stay.
+DELETE FROM demands WHERE stay IN (SELECT id FROM stays WHERE state IN ('left', 'void') AND seq <= :seq)
+AND NOT EXISTS (SELECT 1 FROM payments WHERE demand = demands.id) AND seq <= :seq;
+
+-- name: drop_stays
+-- Closed stays that go with their last log row.
+DELETE FROM stays WHERE state IN ('left', 'void') AND seq <= :seq
+AND NOT EXISTS (SELECT 1 FROM demands WHERE stay = stays.id);
+
+-- name: forget_plates
+-- Plates of stays that closed before an instant: personal data goes first.
+UPDATE stays SET plate_encrypted = NULL
+WHERE plate_encrypted IS NOT NULL AND state IN ('left', 'void') AND coalesce(left_us, admitted_us) < :before_us;
+
+-- name: put_spot_state
+-- The last word of one writer on one spot.
+INSERT INTO spot_states (spot, writer, n, seen, state, source, occurred_us, confidence_1e4)
+VALUES (:spot, :writer, :n, :seen, :state, :source, :occurred_us, :confidence_1e4)
+ON CONFLICT (spot, writer) DO UPDATE SET
+    n = excluded.n, seen = excluded.seen, state = excluded.state, source = excluded.source, occurred_us = excluded.occurred_us,
+    confidence_1e4 = excluded.confidence_1e4
+WHERE excluded.n > spot_states.n;
+
+-- name: mark_uploaded
+-- The centre has stored this word.
+UPDATE spot_states SET uploaded = max(uploaded, :n) WHERE spot = :spot AND writer = :writer;
+
+-- name: read_spot_states
+-- Every last word.
+SELECT spot, writer, n, seen, state, source, occurred_us, confidence_1e4, uploaded FROM spot_states;
+
+-- name: put_reading_key
+-- A message that has been taken.
+INSERT INTO reading_keys (source, key) VALUES (:source, :key) ON CONFLICT (source, key) DO NOTHING;
+
+-- name: trim_reading_keys
+-- Only the newest keys are kept: a source repeats what is young.
+DELETE FROM reading_keys WHERE id <= (SELECT max(id) FROM reading_keys) - :keep;
+
+-- name: read_reading_keys
+-- Every key, the oldest first.
+SELECT source, key FROM reading_keys ORDER BY id;
+
+-- name: put_document
+-- What the centre decided.
+INSERT INTO documents (n, kind, body) VALUES (:n, :kind, :body) ON CONFLICT (n) DO NOTHING;
+
+-- name: drop_documents
+-- Only the newest documents of a kind are needed.
+DELETE FROM documents
+WHERE n NOT IN (SELECT n FROM documents AS d WHERE d.kind = documents.kind ORDER BY n DESC LIMIT :keep);
+
+-- name: read_documents
+-- Every document, in order.
+SELECT n, kind, body FROM documents ORDER BY n;
+
+-- name: put_conflict
+-- Two promises that clash.
+INSERT INTO conflicts (claim, other, detail, at_us) VALUES (:claim, :other, :detail, :at_us);
+
+-- name: put_quarantine
+-- Something that could not be understood, kept aside.
+INSERT INTO quarantine (source, field, problem, digest, at_us, raw) VALUES (:source, :field, :problem, :digest, :at_us, :raw);
+
+-- name: trim_quarantine
+-- Only the newest of what was kept aside from devices; a record of our own stays.
+DELETE FROM quarantine WHERE source <> 'log' AND id <= (SELECT max(id) FROM quarantine) - :keep;
+
+-- name: count_quarantine
+-- How much was kept aside.
+SELECT count(*) AS rows, max(at_us) AS last_us FROM quarantine;
+
+-- name: last_quarantine
+-- The newest of what was kept aside.
+SELECT source, field, problem, at_us FROM quarantine ORDER BY id DESC LIMIT :limit;
+
+-- name: put_token_seen
+-- The highest revision of a token that was presented here.
+INSERT INTO tokens_seen (kind, subject, revision, at_us) VALUES (:kind, :subject, :revision, :at_us)
+ON CONFLICT (kind, subject) DO UPDATE SET revision = excluded.revision, at_us = excluded.at_us
+WHERE excluded.revision > tokens_seen.revision;
+
+-- name: drop_tokens_seen
+-- Tokens that nobody has presented for a long time.
+DELETE FROM tokens_seen WHERE at_us < :before_us;
+
+-- name: read_tokens_seen
+-- Every token's highest revision.
+SELECT kind, subject, revision FROM tokens_seen;
+
+-- name: count_rows
+-- The size of everything that can grow.
+SELECT
+    (SELECT count(*) FROM claims WHERE state <> 'released') AS claims,
+    (SELECT count(*) FROM stays WHERE state IN ('admitted', 'inside')) AS open_stays,
+    (SELECT count(*) FROM spot_states) AS spot_states,
+    (SELECT count(*) FROM conflicts) AS conflicts;

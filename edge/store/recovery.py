@@ -1,0 +1,213 @@
+"""What the store knew when the agent started: read into memory, the unacknowledged end of the chain verified.
+
+A row of the log whose bytes no longer give its hash is kept aside in `quarantine`, a fact that says so takes its number, and the rows
+after it are chained anew: nobody has acknowledged them. Rows that are acknowledged are not read: a log of 14 days starts in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from edge.change import QuarantinedRecord, SpotState, StoredDocument
+from edge.store.rows import (
+    LogEntry,
+    Parameters,
+    claim_out,
+    demand_out,
+    meta_out,
+    owner_out,
+    payment_out,
+    quarantined_in,
+    spot_state_out,
+    stay_out,
+)
+from edge.store.store import Store
+from parking.claims import Claim
+from parking.demands import Demand, Payment
+from parking.ids import SpotId
+from parking.lot import Owner
+from parking.stays import Stay
+from sync.chain import Envelope, genesis, next_hash, pack_envelope, unpack_envelope
+from sync.errors import MalformedFrame
+from sync.events import EventKind
+from sync.instants import to_us
+from sync.messages import LogRow
+
+CLOSED_STAYS_KEPT = timedelta(days=2)
+PAGE_ROWS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEnds:
+    """Where a log stands: its last row, and the last row that the centre has applied."""
+
+    last_seq: int
+    last_hash: bytes
+    acknowledged_seq: int
+    acknowledged_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """Everything that memory holds of the store. `losses` says in sentences what was found to be damaged."""
+
+    meta: Mapping[str, str | int | bytes]
+    owners: Mapping[SpotId, Owner]
+    claims: tuple[Claim, ...]
+    stays: tuple[Stay, ...]
+    demands: tuple[Demand, ...]
+    payments: tuple[Payment, ...]
+    spot_states: tuple[SpotState, ...]
+    uploaded: Mapping[tuple[SpotId, str], int]
+    reading_keys: tuple[tuple[str, str], ...]
+    documents: tuple[StoredDocument, ...]
+    ends: LogEnds
+    losses: tuple[str, ...]
+
+
+def recover(store: Store, *, gateway: str, epoch: int, boot: str, now: datetime) -> Recovered:
+    """Read the store into memory; damaged rows at the end of the log are kept aside and said.
+
+    Raises:
+        StoreDamaged: the file itself cannot be read.
+    """
+    meta = meta_out(store.rows("read_meta"))
+    ends, losses = _verified_ends(store, meta, gateway=gateway, epoch=epoch, boot=boot, now=now)
+    since = {"closed_since_us": to_us(now - CLOSED_STAYS_KEPT)}
+    states = store.rows("read_spot_states")
+    return Recovered(
+        meta=meta,
+        owners={SpotId(row["id"]): owner_out(row["owner"]) for row in store.rows("read_spots")},
+        claims=tuple(map(claim_out, store.rows("read_claims"))),
+        stays=tuple(map(stay_out, store.rows("read_stays", **since))),
+        demands=tuple(map(demand_out, store.rows("read_demands", **since))),
+        payments=tuple(map(payment_out, store.rows("read_payments", **since))),
+        spot_states=tuple(map(spot_state_out, states)),
+        uploaded={(SpotId(row["spot"]), row["writer"]): row["uploaded"] for row in states},
+        reading_keys=tuple((row["source"], row["key"]) for row in store.rows("read_reading_keys")),
+        documents=tuple(
+            StoredDocument(n=row["n"], kind=row["kind"], body=row["body"])
+            for row in store.rows("read_documents")
+        ),
+        ends=ends,
+        losses=losses,
+    )
+
+
+def _verified_ends(
+    store: Store, meta: Mapping[str, str | int | bytes], *, gateway: str, epoch: int, boot: str, now: datetime
+) -> tuple[LogEnds, tuple[str, ...]]:
+    """Walk what is not acknowledged; a log of another epoch counts as none."""
+    seq, last_hash = 0, genesis(gateway, epoch)
+    if meta.get("epoch") == epoch and meta.get("gateway") == gateway:
+        seq, last_hash = _acknowledged(meta, seq, last_hash)
+    acknowledged = (seq, last_hash)
+    losses: list[str] = []
+    mending = False
+    while rows := store.log_page(epoch=epoch, after_seq=seq, limit=PAGE_ROWS):
+        good = 0 if mending else _whole_rows(seq, last_hash, rows)
+        if good:
+            seq, last_hash = rows[good - 1].seq, rows[good - 1].hash
+        if good == len(rows):
+            continue
+        mending = True
+        entries, aside = _mended(rows[good:], seq, last_hash, epoch=epoch, boot=boot, now=now)
+        store.rewrite(entries, aside)
+        losses += [f"row {record['field']} of the log was damaged and is kept aside" for record in aside]
+        seq, last_hash = entries[-1].seq, entries[-1].hash
+    ends = LogEnds(
+        last_seq=seq, last_hash=last_hash, acknowledged_seq=acknowledged[0], acknowledged_hash=acknowledged[1]
+    )
+    return ends, tuple(losses)
+
+
+def _acknowledged(meta: Mapping[str, str | int | bytes], seq: int, last_hash: bytes) -> tuple[int, bytes]:
+    known_seq, known_hash = meta.get("acknowledged_seq"), meta.get("acknowledged_hash")
+    if isinstance(known_seq, int) and isinstance(known_hash, bytes):
+        return known_seq, known_hash
+    return seq, last_hash
+
+
+def _whole_rows(seq: int, last_hash: bytes, rows: Iterable[LogRow]) -> int:
+    """How many rows, from the first on, continue the chain."""
+    good = 0
+    for row in rows:
+        if row.seq != seq + good + 1 or next_hash(last_hash, row.body) != row.hash:
+            break
+        last_hash = row.hash
+        good += 1
+    return good
+
+
+def _mended(
+    rows: Iterable[LogRow], seq: int, last_hash: bytes, *, epoch: int, boot: str, now: datetime
+) -> tuple[list[LogEntry], list[Parameters]]:
+    """Chain `rows` anew after `seq`; a row that is no fact with its own number is replaced by one that says so."""
+    entries: list[LogEntry] = []
+    aside: list[Parameters] = []
+    for row in rows:
+        seq += 1
+        body = row.body
+        envelope = _read(row, epoch)
+        if envelope is None or row.seq != seq:
+            record = _kept_aside(row, now)
+            aside.append(quarantined_in(record))
+            envelope = _said(record, seq=seq, epoch=epoch, boot=boot)
+            body = pack_envelope(envelope)
+        entry = _chained(envelope, body, last_hash)
+        entries.append(entry)
+        last_hash = entry.hash
+    return entries, aside
+
+
+def _read(row: LogRow, epoch: int) -> Envelope | None:
+    try:
+        envelope = unpack_envelope(row.body)
+    except MalformedFrame:
+        return None
+    return envelope if (envelope.epoch, envelope.seq) == (epoch, row.seq) else None
+
+
+def _kept_aside(row: LogRow, now: datetime) -> QuarantinedRecord:
+    return QuarantinedRecord(
+        source="log",
+        field=str(row.seq),
+        problem="its bytes are no fact with this number",
+        raw=row.body,
+        digest=hashlib.sha256(row.body).hexdigest(),
+        at=now,
+    )
+
+
+def _said(record: QuarantinedRecord, *, seq: int, epoch: int, boot: str) -> Envelope:
+    body = {
+        "at_us": to_us(record.at),
+        "source": record.source,
+        "field": record.field,
+        "problem": record.problem,
+        "digest": record.digest,
+    }
+    return Envelope(
+        epoch=epoch, seq=seq, boot=boot, since_boot_us=0, kind=EventKind.RECORD_QUARANTINED, body=body
+    )
+
+
+def _chained(envelope: Envelope, body: bytes, previous: bytes) -> LogEntry:
+    return LogEntry(
+        epoch=envelope.epoch,
+        seq=envelope.seq,
+        previous_hash=previous,
+        hash=next_hash(previous, body),
+        boot=envelope.boot,
+        monotonic_us=envelope.since_boot_us,
+        kind=envelope.kind,
+        body=body,
+    )
+
+
+def without_spot(claim: Claim) -> Claim:
+    """A claim whose spot the lot no longer has: it keeps its promise of a place of the type."""
+    return replace(claim, spot=None)

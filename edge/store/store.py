@@ -1,0 +1,265 @@
+"""The one file that the agent's truth is in: batches of numbered changes go in, each batch one transaction.
+
+Synchronous, without a clock and without threads of its own: `edge/writer.py` calls `commit` from wherever it runs. What is looked
+up while the agent runs (pages of the log, a plate) goes over a second connection that only reads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from edge.change import Change
+from edge.errors import StoreError, StoreInUse
+from edge.store.cipher import PlateCipher
+from edge.store.database import open_to_read, open_to_write, storing
+from edge.store.named_queries import QUERIES
+from edge.store.rows import (
+    LogEntry,
+    Parameters,
+    claims_in,
+    demands_in,
+    owner_in,
+    payments_in,
+    quarantined_in,
+    spot_state_in,
+    stays_in,
+    token_in,
+)
+from parking.lot import Spot, Tier
+from sync.failpoints import Failpoints
+from sync.instants import to_us
+from sync.messages import LogRow
+
+BEFORE_COMMIT = "edge.ledger.before_commit"
+AFTER_COMMIT = "edge.ledger.after_commit"
+HOUR_US = 3_600_000_000
+KEEP_DOCUMENTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedChange:
+    """A change with its place in the log: `entries` are its events, `seq` the last row of the log once it is in."""
+
+    change: Change
+    epoch: int
+    entries: tuple[LogEntry, ...]
+    seq: int
+
+
+class Store:
+    """An open ledger file. `lock` keeps a second agent out for as long as it is open."""
+
+    def __init__(self, path: Path, *, cipher: PlateCipher, failpoints: Failpoints) -> None:
+        """Open or make the file.
+
+        Raises:
+            StoreInUse: another agent has it open.
+            StoreUnwritable, StoreDamaged, StoreTooNew: see edge.store.database.
+        """
+        self.path = path
+        self._cipher = cipher
+        self._failpoints = failpoints
+        self._lock = _lock(path)
+        try:
+            self._database: Database = open_to_write(path)
+            self._reader = open_to_read(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        """Fold the write-ahead log back and close."""
+        self._reader.close()
+        try:
+            with storing():
+                self._database.conn.execute(QUERIES["checkpoint"]).fetchall()
+        finally:
+            self._database.close()
+            os.close(self._lock)
+
+    # In
+
+    def commit(self, batch: Sequence[NumberedChange]) -> None:
+        """Write `batch` as one transaction; on return the disk has it.
+
+        Raises:
+            StoreUnwritable: nothing was written; it may work later.
+            StoreError: a row was refused; memory and file disagree.
+        """
+        with storing():
+            with self._database.atomic():
+                for numbered in batch:
+                    self._write_promises(numbered)
+                self._write_rows(batch)
+                self._failpoints.hit(BEFORE_COMMIT)
+            self._failpoints.hit(AFTER_COMMIT)
+
+    def put_layout(self, spots: Iterable[Spot]) -> None:
+        """Take the lot's spots in; a spot that is known keeps its owner, a new one is the edge's."""
+        rows = [
+            {
+                "id": s.id,
+                "zone": s.zone,
+                "number": s.number,
+                "type": str(s.type),
+                "owner": owner_in(Tier.EDGE),
+            }
+            for s in spots
+        ]
+        with storing(), self._database.atomic():
+            self._many("put_spot", rows)
+
+    def _write_promises(self, numbered: NumberedChange) -> None:
+        """Claims, in the order of their changes: those of one change are lifted off their spots first."""
+        claims = claims_in(numbered.change.claims, numbered.seq)
+        if len(claims) > 1:
+            self._many("lift_claim", claims)
+        self._many("put_claim", claims)
+
+    def _write_rows(self, batch: Sequence[NumberedChange]) -> None:
+        """Everything that no order between changes matters for, table by table; the last word on a spot only."""
+        tables: dict[str, list[Parameters]] = {}
+        for numbered in batch:
+            for query, rows in self._rows_of(numbered):
+                if rows:
+                    tables.setdefault(query, []).extend(rows)
+        if len(states := tables.get("put_spot_state", [])) > 1:
+            tables["put_spot_state"] = list({(row["spot"], row["writer"]): row for row in states}.values())
+        for query in ROWS_IN_ORDER:
+            self._many(query, tables.get(query, []))
+
+    def _rows_of(self, numbered: NumberedChange) -> Iterable[tuple[str, list[Parameters]]]:
+        change, seq = numbered.change, numbered.seq
+        yield "append_log", [entry.parameters() for entry in numbered.entries]
+        yield "put_spot_state", [spot_state_in(state) for state in change.spot_states]
+        yield "put_reading_key", [{"source": key.source, "key": key.key} for key in change.reading_keys]
+        if change.is_telemetry:
+            yield "put_meta", [{"key": key, "value": value} for key, value in change.meta.items()]
+            return
+        yield "put_stay", stays_in(change.stays, seq)
+        yield (
+            "put_plate",
+            [{"stay": p.stay, "plate_encrypted": self._cipher.encrypt(p.plate)} for p in change.plates],
+        )
+        yield "put_demand", demands_in(change.demands, seq)
+        yield "put_payment", payments_in(change.payments, seq)
+        yield "mark_uploaded", [{"spot": s.spot, "writer": s.writer, "n": s.n} for s in change.uploaded]
+        yield "put_document", [{"n": d.n, "kind": d.kind, "body": d.body} for d in change.documents]
+        yield "drop_documents", [{"keep": KEEP_DOCUMENTS}] if change.documents else []
+        yield "put_quarantine", [quarantined_in(record) for record in change.quarantine]
+        yield (
+            "put_conflict",
+            [
+                {"claim": c.claim, "other": c.other, "detail": c.detail, "at_us": to_us(c.at)}
+                for c in change.conflicts
+            ],
+        )
+        yield "put_token_seen", [token_in(token) for token in change.tokens_seen]
+        if change.acknowledged is not None:
+            hour = to_us(change.acknowledged.at) // HOUR_US
+            yield (
+                "put_acknowledgement",
+                [{"epoch": numbered.epoch, "hour": hour, "seq": change.acknowledged.seq}],
+            )
+        yield "put_meta", [{"key": k, "value": v} for k, v in change.meta.items() if v is not None]
+        yield "drop_meta", [{"key": k} for k, v in change.meta.items() if v is None]
+
+    def _many(self, query: str, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            self._database.conn.executemany(QUERIES[query], rows)
+
+    # Out
+
+    def rows(self, query: str, **parameters: object) -> list[sqlite3.Row]:
+        """All rows that a named query answers with, as of the last commit."""
+        with storing():
+            return self._reader.execute(QUERIES[query], parameters).fetchall()
+
+    def log_page(self, *, epoch: int, after_seq: int, limit: int) -> tuple[LogRow, ...]:
+        """Durable rows after `after_seq`, in order, at most `limit`, as stored."""
+        found = self.rows("log_page", epoch=epoch, after_seq=after_seq, limit=limit)
+        return tuple(LogRow(seq=row["seq"], hash=row["hash"], body=row["body"]) for row in found)
+
+    def hash_at(self, *, epoch: int, seq: int) -> bytes | None:
+        """The hash of a durable row; None where it is not there."""
+        found = self.rows("hash_at", epoch=epoch, seq=seq)
+        return found[0]["hash"] if found else None
+
+    def plate(self, stay: str) -> str | None:
+        """The plate a stay was admitted with; None where there is none, or none that this key reads."""
+        found = self.rows("read_plate", stay=stay)
+        stored = found[0]["plate_encrypted"] if found else None
+        return None if stored is None else self._cipher.decrypt(stored)
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that hold something."""
+        pages = [self.rows(query)[0][0] for query in ("page_count", "free_pages", "page_size")]
+        return int((pages[0] - pages[1]) * pages[2])
+
+    # Keeping it small and whole: on the writing side
+
+    def execute(self, query: str, **parameters: object) -> int:
+        """Run one statement in its own transaction; how many rows it changed.
+
+        Raises:
+            StoreUnwritable, StoreError: as `commit`.
+        """
+        with storing(), self._database.atomic():
+            return int(self._database.conn.execute(QUERIES[query], parameters).rowcount)
+
+    def rewrite(self, entries: Iterable[LogEntry], aside: Sequence[Parameters]) -> None:
+        """Chain rows of the log anew and keep what they replace aside, as one transaction."""
+        with storing(), self._database.atomic():
+            self._many("put_quarantine", aside)
+            self._many("rewrite_log", [entry.parameters() for entry in entries])
+
+    def give_back_pages(self) -> None:
+        """Shrink the file by some of what retention freed."""
+        with storing():
+            self._database.conn.execute(QUERIES["give_back_pages"]).fetchall()
+
+
+ROWS_IN_ORDER = (
+    "append_log",
+    "put_stay",
+    "put_plate",
+    "put_demand",
+    "put_payment",
+    "put_spot_state",
+    "put_reading_key",
+    "mark_uploaded",
+    "put_document",
+    "drop_documents",
+    "put_quarantine",
+    "put_conflict",
+    "put_token_seen",
+    "put_acknowledgement",
+    "put_meta",
+    "drop_meta",
+)
+
+
+def _lock(path: Path) -> int:
+    """Keep other agents out of this file.
+
+    Raises:
+        StoreInUse: another has it.
+        StoreError: there is no such folder.
+    """
+    try:
+        handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise StoreInUse(f"{path} is open in another agent") from error
+    return handle
