@@ -32,12 +32,19 @@ class Broker:
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def running(self) -> bool:
+        """Tell whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self, *, within_s: float = 10.0) -> None:
-        """Start on a free port, or on the port of the last start.
+        """Start on a free port, or on the port of the last start; one that runs is left alone.
 
         Raises:
             BrokerFailed: it did not become ready in `within_s` seconds.
         """
+        if self.running:
+            return
         for _ in range(TRIES):
             fresh = not self.port
             self.port = self.port or _free_port()
@@ -81,7 +88,7 @@ class Broker:
         """Wait for READY; a process that ends closes nothing that we could see, so look at it now and then."""
         left = ready.gettimeout() or 1.0
         ready.settimeout(0.1)
-        while left > 0 and self._process is not None and self._process.poll() is None:
+        while left > 0 and self.running:
             try:
                 if b"READY=1" in ready.recv(256):
                     return True
