@@ -1,0 +1,160 @@
+"""The way in: what was presented becomes a decision, the decision a durable fact. Next files: parking/admission.py, edge/ledger.py.
+
+The arm's word comes after the disk's: `decide` returns once claim, stay, ticket and log row are fsynced as one transaction. Between that
+and the arm lie two steps, so the same credential presented again opens for the same stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.change import Change, PlateOfStay, fact
+from edge.lane_log import LotLaneLog, Refused
+from edge.lanes import LaneEvent
+from edge.ledger import Ledger
+from edge.plates import PlateHash
+from edge.price_list import PriceList
+from edge.ticket_office import TicketOffice
+from edge.visit import Answered, PresentedKind, Ticket, Visit
+from parking.admission import Arrival, NewIds, Passback, Standing, decide_entry
+from parking.clock import Clock
+from parking.decision import Decision, Reason
+from parking.ids import ClaimId, StayId
+from parking.lot import LaneKind, Lot, SpotType
+from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
+from sync.events import EventDraft, EventKind
+from sync.instants import to_us
+
+
+@dataclass(slots=True, kw_only=True)
+class Entering:
+    """The work of the entry lanes."""
+
+    lot: Lot
+    ledger: Ledger
+    prices: PriceList
+    office: TicketOffice
+    plates: PlateHash
+    log: LotLaneLog
+    clock: Clock
+    new_id: Callable[[], str]
+    passback: Passback = Passback.SOFT
+
+    async def decide(self, visit: Visit) -> Answered:
+        """Decide on what the visit presented and make it durable, see `LaneWork.decide`."""
+        arrival = self._arrival(visit)
+        ids = NewIds(stay=StayId(self.new_id()), claim=ClaimId(self.new_id()), epoch=self.ledger.epoch)
+        now = self.clock.now()
+        decision = decide_entry(arrival, self._standing(), self.ledger.book, now=now, ids=ids)
+        if not decision.allowed:
+            return self._refuse(visit, arrival, decision)
+        if decision.reason is Reason.ALREADY_ADMITTED:
+            return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=arrival.stay)
+        stay = Stay(
+            id=decision.stay or ids.stay,
+            credential=arrival.credential,
+            type=arrival.type,
+            state=StayState.ADMITTED,
+            lane=visit.lane,
+            admitted_at=now,
+            claim=decision.claim,
+            over_count=decision.over_count,
+            tariff_version=self.prices.in_force(now).name_of_version,
+        )
+        ticket = self._ticket(stay)
+        change = Change.record(
+            at=now,
+            claims=decision.claims,
+            stays=(stay,),
+            events=() if ticket is None else (self._issued(stay, ticket),),
+            plates=(PlateOfStay(stay=stay.id, plate=visit.presented.text),)
+            if visit.presented.kind is PresentedKind.PLATE
+            else (),
+        )
+        await self.ledger.commit(change, urgent=True)
+        return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, ticket=ticket)
+
+    async def pay(self, visit: Visit) -> Answered:  # noqa: ARG002 - the port is shared with the exits
+        """Nothing is paid on the way in; the entry's table never asks for it."""
+        return Answered(event=LaneEvent.DECLINED, reason=Reason.UNPAID)
+
+    def passed(self, visit: Visit | None) -> None:
+        """The vehicle is inside."""
+        self._after(visit, StayEvent.ENTERED)
+
+    def backed_out(self, visit: Visit) -> None:
+        """The vehicle was let in and did not come: its stay is void and its place is free again."""
+        self._after(visit, StayEvent.VOIDED)
+
+    def _after(self, visit: Visit | None, event: StayEvent) -> None:
+        stay = None if visit is None or visit.stay_id is None else self.ledger.stay(StayId(visit.stay_id))
+        if stay is None or stay.state is not StayState.ADMITTED:
+            return
+        now = self.clock.now()
+        claims = self.ledger.book.release_of(stay) if event is StayEvent.VOIDED else ()
+        self.ledger.commit(
+            Change.record(at=now, claims=claims, stays=(stay.after(event, now),)), urgent=False
+        )
+
+    def _arrival(self, visit: Visit) -> Arrival:
+        presented = visit.presented
+        if presented.kind is PresentedKind.BUTTON:
+            credential = Credential(kind=CredentialKind.TICKET, subject=self.office.new_subject())
+            return Arrival(credential=credential, type=presented.spot_type or SpotType.REGULAR)
+        if presented.kind is PresentedKind.PLATE:
+            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.of(presented.text))
+            return Arrival(credential=credential, stay=self.ledger.open_stay(credential))
+        ticket = self.office.read_ticket(presented.text)
+        if ticket is None:
+            unknown = Credential(kind=CredentialKind.TICKET, subject="")
+            return Arrival(credential=unknown, known=False)
+        credential = Credential(kind=CredentialKind.TICKET, subject=ticket.subject)
+        stay = self.ledger.open_stay(credential)
+        return Arrival(credential=credential, stay=stay, known=stay is not None)
+
+    def _standing(self) -> Standing:
+        now = self.clock.now()
+        closed_until = self.prices.in_force(now).closed_until(now)
+        return Standing(
+            open=closed_until is None,
+            opens_at=closed_until,
+            fenced=self.ledger.verdict == "fenced",
+            storing=self.ledger.degraded is None,
+            passback=self.passback,
+        )
+
+    def _refuse(self, visit: Visit, arrival: Arrival, decision: Decision) -> Answered:
+        self.log.refused(
+            Refused(
+                lane=visit.lane,
+                direction=LaneKind.ENTRY,
+                reason=decision.reason,
+                credential_kind=arrival.credential.kind.value,
+                # A button press has a fresh subject each time, and is one and the same button.
+                subject="" if visit.presented.kind is PresentedKind.BUTTON else arrival.credential.subject,
+            )
+        )
+        until_at = decision.opens_at
+        if decision.reason is Reason.FULL:
+            until_at = self.ledger.book.sellable_now(arrival.type, self.clock.now()).holds_until
+        return Answered(
+            event=LaneEvent.REFUSED,
+            reason=decision.reason,
+            stay=arrival.stay,
+            until_at=until_at,
+            call_help=decision.call_help,
+        )
+
+    def _ticket(self, stay: Stay) -> Ticket | None:
+        return self.office.issue_ticket(stay) if stay.credential.kind is CredentialKind.TICKET else None
+
+    def _issued(self, stay: Stay, ticket: Ticket) -> EventDraft:
+        return fact(
+            EventKind.TOKEN_ISSUED,
+            to_us(ticket.issued_at),
+            kind="ticket",
+            subject=stay.credential.subject,
+            stay=stay.id,
+            key_id=self.office.key_id,
+        )

@@ -1,0 +1,152 @@
+"""The way out: ticket or plate, price with its lines, payment. Next files: parking/departure.py, edge/payments.py, edge/ledger.py.
+
+Nobody is kept inside for anything but an unpaid demand. A ticket whose stay this ledger does not have (the gateway was replaced) carries
+enough to price the stay by itself; what cannot be read or found lets the car out and calls a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from edge.change import Change
+from edge.lane_log import LotLaneLog, Refused
+from edge.lanes import LaneEvent
+from edge.ledger import Ledger
+from edge.payments import Outcome, Payments
+from edge.plates import PlateHash
+from edge.price_list import PriceList
+from edge.ticket_office import ReadToken, TicketOffice
+from edge.visit import Answered, PresentedKind, Visit
+from parking.clock import Clock
+from parking.decision import Reason
+from parking.demands import Demand
+from parking.departure import Departure, decide_exit
+from parking.ids import DemandId, StayId
+from parking.lot import LaneKind, Lot
+from parking.price import Price
+from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What leaving at `at` would cost: the price from entry, and what is still owed of it."""
+
+    stay: Stay
+    price: Price
+    owed_minor: int
+    at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class Leaving:
+    """The work of the exit lanes."""
+
+    lot: Lot
+    ledger: Ledger
+    prices: PriceList
+    office: TicketOffice
+    payments: Payments
+    plates: PlateHash
+    log: LotLaneLog
+    clock: Clock
+    new_id: Callable[[], str]
+
+    async def decide(self, visit: Visit) -> Answered:
+        """Find the stay, price it, and open or say what is owed, see `LaneWork.decide`."""
+        readable, stay = self.find(visit)
+        now = self.clock.now()
+        quote = None if stay is None else self.quote(stay, now)
+        departure = Departure(
+            readable=readable, stay=stay, owed_minor=0 if quote is None else quote.owed_minor
+        )
+        decision = decide_exit(departure, self.lot.policy, now=now)
+        if decision.allowed or quote is None:
+            return Answered(
+                event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, call_help=decision.call_help
+            )
+        demand = self._demand(quote)
+        await self.ledger.commit(Change.record(at=now, demands=(demand,)), urgent=True)
+        return Answered(event=LaneEvent.OWES, reason=decision.reason, stay=stay, demand=demand)
+
+    async def pay(self, visit: Visit) -> Answered:
+        """Take what the visit owes, see `LaneWork.pay`. An answer that is still unknown calls a person; nobody pays twice."""
+        owed = visit.answered
+        if owed is None or owed.demand is None or owed.stay is None:
+            return Answered(event=LaneEvent.DECLINED, reason=Reason.UNPAID)
+        settled = await self.payments.take(visit.lane, owed.stay, owed.demand)
+        if settled.outcome is Outcome.TAKEN:
+            return replace(
+                owed,
+                event=LaneEvent.GRANTED,
+                reason=Reason.PAID,
+                stay=settled.stay,
+                receipt=settled.receipt,
+            )
+        self._tell_unpaid(visit)
+        return replace(owed, event=LaneEvent.DECLINED, call_help=settled.outcome is Outcome.UNKNOWN)
+
+    def passed(self, visit: Visit | None) -> None:
+        """The vehicle has left: its stay is over, its place free."""
+        stay = None if visit is None or visit.answered is None else visit.answered.stay
+        if stay is None:
+            return
+        stay = self.ledger.stay(StayId(stay.id)) or stay
+        if stay.state is StayState.LEFT:
+            return
+        now = self.clock.now()
+        change = Change.record(
+            at=now, claims=self.ledger.book.release_of(stay), stays=(stay.after(StayEvent.LEFT, now),)
+        )
+        self.ledger.commit(change, urgent=False)
+
+    def backed_out(self, visit: Visit) -> None:
+        """The vehicle stays inside: nothing is undone, and what is paid stays paid until its time is over."""
+
+    def find(self, visit: Visit) -> tuple[bool, Stay | None]:
+        """Whether what was presented can be read, and the stay it belongs to."""
+        presented = visit.presented
+        if presented.kind is PresentedKind.PLATE:
+            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.of(presented.text))
+            return True, self.ledger.open_stay(credential)
+        token = self.office.read(presented.text)
+        return token is not None, None if token is None else self.stay_of(token)
+
+    def quote(self, stay: Stay, now: datetime) -> Quote:
+        """What the stay owes at `now`; changes nothing."""
+        price = self.prices.price_of(stay, now)
+        owed_minor = max(0, price.total_minor - self.payments.paid_minor(stay))
+        return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now)
+
+    def stay_of(self, token: ReadToken) -> Stay | None:
+        """The stay on record, or, where this ledger has none, the one that the signed ticket itself tells."""
+        stay = self.ledger.stay_by_subject(token.subject) or token.stay
+        if stay is None or token.paid_until is None:
+            return stay
+        if stay.paid_until is None or stay.paid_until < token.paid_until:
+            return replace(stay, paid_until=token.paid_until)
+        return stay
+
+    def _demand(self, quote: Quote) -> Demand:
+        return Demand(
+            id=DemandId(self.new_id()),
+            stay=quote.stay.id,
+            amount_minor=quote.owed_minor,
+            currency=quote.price.currency,
+            from_at=quote.stay.entered_at or quote.stay.admitted_at,
+            to_at=quote.at,
+            lines=tuple(line.as_document() for line in quote.price.lines),
+            made_at=quote.at,
+        )
+
+    def _tell_unpaid(self, visit: Visit) -> None:
+        self.log.refused(
+            Refused(
+                lane=visit.lane,
+                direction=LaneKind.EXIT,
+                reason=Reason.UNPAID,
+                credential_kind=visit.presented.kind.value,
+                subject=visit.stay_id or "",
+            )
+        )

@@ -1,0 +1,113 @@
+"""Keeps promises in step with time: every open stay keeps a claim, and who was let in and never came is forgotten.
+
+Next files: parking/extension.py (what is to be done), edge/ledger.py. Extension follows civil time; the five minutes after which an
+admitted stay without passage is void are real ones, and begin anew when the agent starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from edge.change import Change, Conflict, fact
+from edge.ledger import Ledger
+from parking.clock import Clock
+from parking.extension import Extension, due, extend, next_due_at
+from parking.ids import ClaimId, StayId
+from parking.stays import Stay, StayEvent, StayState
+from sync.events import EventKind
+from sync.instants import to_us
+
+LOG = structlog.stdlib.get_logger("edge.promises")
+
+LONGEST_WAIT_S = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Promises:
+    """The upkeep of claims and stays."""
+
+    ledger: Ledger
+    clock: Clock
+    new_id: Callable[[], str]
+    void_after_s: float
+    _admitted_since: dict[StayId, float] = field(default_factory=dict)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Do what is due, and wait until something is, or something changed."""
+        self.ledger.subscribe(self._wake)
+        while True:
+            self._woken.clear()
+            self.tick()
+            wait_s = self._wait_s()
+            try:
+                await asyncio.wait_for(self._woken.wait(), wait_s)
+            except TimeoutError:
+                continue
+
+    def _wake(self, change: Change) -> None:
+        if change.claims or change.stays:
+            self._woken.set()
+
+    def tick(self) -> None:
+        """Extend what comes near its end and void what never came."""
+        now = self.clock.now()
+        for stay in due(self.ledger.book, now):
+            plan = extend(
+                self.ledger.book, stay, now=now, new_claim=ClaimId(self.new_id()), epoch=self.ledger.epoch
+            )
+            if plan is not None:
+                self._carry_out(stay, plan)
+        for stay in self._never_came():
+            self._void(stay)
+
+    def _carry_out(self, stay: Stay, plan: Extension) -> None:
+        now = self.clock.now()
+        conflicts = tuple(
+            Conflict(claim=met.id, other=stay.id, detail="overstay: the promise has no place", at=now)
+            for met in plan.at_risk
+        )
+        told = tuple(
+            fact(
+                EventKind.CONFLICT_FOUND,
+                to_us(now),
+                kind="at_risk",
+                claim=conflict.claim,
+                other=conflict.other,
+                detail=conflict.detail,
+            )
+            for conflict in conflicts
+        )
+        stays = () if plan.stay == stay else (plan.stay,)
+        change = Change.record(at=now, claims=plan.claims, stays=stays, events=told, conflicts=conflicts)
+        self.ledger.commit(change, urgent=False)
+
+    def _never_came(self) -> list[Stay]:
+        admitted = [stay for stay in self.ledger.open_stays() if stay.state is StayState.ADMITTED]
+        now_s = self.clock.monotonic()
+        since = self._admitted_since
+        self._admitted_since = {stay.id: since.get(stay.id, now_s) for stay in admitted}
+        return [stay for stay in admitted if now_s - self._admitted_since[stay.id] >= self.void_after_s]
+
+    def _void(self, stay: Stay) -> None:
+        now = self.clock.now()
+        LOG.info("stay_voided", stay=stay.id, lane=stay.lane)
+        change = Change.record(
+            at=now, claims=self.ledger.book.release_of(stay), stays=(stay.after(StayEvent.VOIDED, now),)
+        )
+        self.ledger.commit(change, urgent=False)
+
+    def _wait_s(self) -> float:
+        """Real seconds until something is due."""
+        waits = [LONGEST_WAIT_S]
+        due_at = next_due_at(self.ledger.book)
+        if due_at is not None:
+            waits.append(max(0.05, self.clock.real_s(due_at - self.clock.now())))
+        if self._admitted_since:
+            oldest = min(self._admitted_since.values())
+            waits.append(max(0.05, oldest + self.void_after_s - self.clock.monotonic()))
+        return min(waits)
