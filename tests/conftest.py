@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from hypothesis import settings
 
 from cloud.database import migrate
 from simulators.database import DatabaseCluster
 
 TEMPLATE = "lotgate_template"
 _numbers = count(1)
+
+# a busy machine is no failure; a failing example prints what replays it
+settings.register_profile("lotgate", deadline=None, print_blob=True)
+settings.load_profile("lotgate")
 
 
 @pytest.fixture(scope="session")

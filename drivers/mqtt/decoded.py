@@ -1,4 +1,4 @@
-"""What a vendor's frame says, in words that all vendors share.
+"""What a vendor's frame says, in words all share. Story "stuck sensor", next file: edge/translation.py.
 
 A frame has one `kind` and any number of `terms`; a term that the frame does not speak of is absent, a term that it
 speaks of and leaves open is None. The terms and their units:

@@ -1,6 +1,6 @@
-"""What a LoRaWAN network server wraps around a sensor's frame: ChirpStack v4 and The Things Stack v3, as JSON over MQTT.
+"""LoRaWAN network servers' messages. Story "stuck sensor", next file: drivers/mqtt/decoders/ (one per device).
 
-Story "stuck sensor" goes on in drivers/mqtt/decoders/<vendor>, then edge/translation.
+What ChirpStack v4 and The Things Stack v3 wrap around a sensor's frame, as JSON over MQTT.
 
 A message is an *event* of a device; only an uplink carries a frame, all others are recognised by name and carry nothing
 for us. Both servers leave out fields that are zero or empty, so a missing frame counter is 0 and a missing port is 0: a
