@@ -6,7 +6,11 @@ SyncError
     ├── MalformedFrame    not a frame, or a field of it is wrong (`field` names it)
     ├── UnknownKind       a kind of frame that this version does not know
     ├── FrameTooLarge     longer than the bound of its kind
-    └── NotAuthentic      a signature or a challenge does not hold
+    ├── NotAuthentic      a signature or a challenge does not hold
+    ├── StaleSession      of a session or an epoch that is over
+    ├── Quarantined       of a gateway that is fenced until a person has recounted
+    ├── Gap               rows or documents in between are missing
+    └── Busy              not now: come again a little later
 """
 
 from __future__ import annotations
@@ -53,3 +57,27 @@ class NotAuthentic(RemoteError):
     """A signature or a challenge does not hold."""
 
     code = "not_authentic"
+
+
+class StaleSession(RemoteError):
+    """Of a session or an epoch that is over."""
+
+    code = "stale_session"
+
+
+class Quarantined(RemoteError):
+    """Of a gateway that is fenced until a person has recounted."""
+
+    code = "quarantined"
+
+
+class Gap(RemoteError):
+    """Rows or documents in between are missing."""
+
+    code = "gap"
+
+
+class Busy(RemoteError):
+    """Not now: come again a little later."""
+
+    code = "busy"

@@ -63,7 +63,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome:
-    """The session begins. `acknowledged_seq` is what the cloud has applied (the gateway sends from the next row on).
+    """The session begins. `acknowledged_seq` is what the cloud has applied; the gateway sends from the older of that and of its own on
+    (`sync.outbox`), so that a row whose acknowledgement was lost is compared by hash.
 
     `verdict` is "ok" or "fenced" (exits and passes only, nothing is sold, until a person has recounted), `reason` says why.
     `layout_hash` is the layout that the cloud has, empty where it has none.
@@ -126,7 +127,8 @@ class CountRow:
 class States:
     """Telemetry, coalesced to the last state of each spot, and the counts as of log row `as_of_seq`.
 
-    `n` numbers the States frames of a session; `snapshot` is True for the first, which holds every spot. `lanes` tells each lane's state
+    `n` numbers the States frames of a session; `snapshot` is True for the first, which holds every spot (for the first few,
+    where the lot has more than MAX_STATE_ROWS). `lanes` tells each lane's state
     and `unexplained` the difference between sensors and stays.
     """
 
