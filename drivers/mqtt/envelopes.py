@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from drivers.errors import MalformedInput
@@ -98,33 +98,30 @@ def parse_chirpstack(body: bytes, topic: str | None = None) -> Uplink:
         MalformedInput: naming the field and what is wrong with it.
     """
     message = read_object(body)
-    event = _chirpstack_event(message, topic)
     info = message.object("deviceInfo")
-    device_eui, device_name = _eui(info, "devEui"), info.label("deviceName")
-    if device_eui is None:
-        raise MalformedInput(info.path("devEui"), "missing")
-    if event != "up":
-        return Uplink(
-            format="chirpstack",
-            event=event,
-            device_eui=device_eui,
-            device_name=device_name,
-            duplicate_key=message.text("deduplicationId"),
-            received_text=message.text("time"),
-        )
-    received_text = message.text("time") or _server_time(message)
-    rssi_dbm, snr_db = _best_signal(message, "rxInfo")
-    return Uplink(
+    event = Uplink(
         format="chirpstack",
-        event=event,
-        device_eui=device_eui,
-        device_name=device_name,
+        event=_chirpstack_event(message, topic),
+        device_eui=_eui(info, "devEui"),
+        device_name=info.label("deviceName"),
+        received_text=message.text("time"),
+        duplicate_key=message.text("deduplicationId"),
+    )
+    if event.device_eui is None:
+        raise MalformedInput(info.path("devEui"), "missing")
+    return _chirpstack_up(event, message, info) if event.is_uplink else event
+
+
+def _chirpstack_up(event: Uplink, message: JsonObject, info: JsonObject) -> Uplink:
+    received_text = event.received_text or _server_time(message)
+    rssi_dbm, snr_db = _best_signal(message, "rxInfo")
+    return replace(
+        event,
         profile=info.label("deviceProfileName"),
         f_port=message.integer("fPort", largest=LARGEST_PORT) or 0,
         f_cnt=message.integer("fCnt", largest=LARGEST_FRAME_COUNTER) or 0,
         received_at=None if received_text is None else checked_instant(received_text, "time"),
         received_text=received_text,
-        duplicate_key=message.text("deduplicationId"),
         payload=message.base64("data", most_bytes=LARGEST_PAYLOAD_BYTES),
         rssi_dbm=rssi_dbm,
         snr_db=snr_db,
@@ -156,39 +153,37 @@ def parse_things_stack(body: bytes, topic: str | None = None) -> Uplink:  # noqa
         MalformedInput: naming the field and what is wrong with it.
     """
     message = read_object(body)
-    event = next((name for name in THINGS_STACK_EVENTS if message.has(name)), None)
-    if event is None:
+    name = next((name for name in THINGS_STACK_EVENTS if message.has(name)), None)
+    if name is None:
         raise MalformedInput("event", f"none of {', '.join(THINGS_STACK_EVENTS)} is there")
     ids = message.object("end_device_ids")
-    device_eui, device_name = _eui(ids, "dev_eui"), ids.text("device_id")
-    if device_eui is None and device_name is None:
+    event = Uplink(
+        format="tts",
+        event=name,
+        device_eui=_eui(ids, "dev_eui"),
+        device_name=ids.label("device_id"),
+        received_text=message.text("received_at"),
+    )
+    if not event.device:
         raise MalformedInput(ids.path("dev_eui"), "missing, and device_id too")
-    received_text = message.text("received_at")
-    if event != "uplink_message":
-        return Uplink(
-            format="tts",
-            event=event,
-            device_eui=device_eui,
-            device_name=device_name,
-            received_text=received_text,
-        )
-    uplink = message.object(event)
+    return _things_stack_up(event, message.object(name)) if event.is_uplink else event
+
+
+def _things_stack_up(event: Uplink, uplink: JsonObject) -> Uplink:
     version = uplink.object("version_ids")
     f_cnt = uplink.integer("f_cnt", largest=LARGEST_FRAME_COUNTER) or 0
     session = uplink.text("session_key_id")
     rssi_dbm, snr_db = _best_signal(uplink, "rx_metadata")
-    return Uplink(
-        format="tts",
-        event=event,
-        device_eui=device_eui,
-        device_name=device_name,
+    return replace(
+        event,
         profile=f"{version.label('brand_id')}/{version.label('model_id')}"
         if version.has("model_id")
         else None,
         f_port=uplink.integer("f_port", largest=LARGEST_PORT) or 0,
         f_cnt=f_cnt,
-        received_at=None if received_text is None else checked_instant(received_text, "received_at"),
-        received_text=received_text,
+        received_at=None
+        if event.received_text is None
+        else checked_instant(event.received_text, "received_at"),
         duplicate_key=None if session is None else f"{session}:{f_cnt}",
         payload=uplink.base64("frm_payload", most_bytes=LARGEST_PAYLOAD_BYTES),
         rssi_dbm=rssi_dbm,

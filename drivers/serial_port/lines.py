@@ -1,8 +1,9 @@
 """What line-oriented readers say. Story "pass at the lane", next file: edge/translation.py.
 
-Codes are scanned, cards are held to the reader. A reader is set up for one style; the styles cannot be told apart by looking (`04A1B2C3` is a card's number to one reader and a
-Wiegand word to another), so the lot's settings name it. The text of a code is passed on as it was scanned and never
-stripped: base45, in which our tickets are written, contains spaces.
+Codes are scanned, cards are held to the reader. A reader is set up for one style; the styles cannot be told apart by
+looking (`04A1B2C3` is a card's number to one reader and a Wiegand word to another), so the lot's settings name it. The
+text of a code is passed on as it was scanned and never stripped: base45, in which our tickets are written, contains
+spaces.
 
 Sans-IO: bytes in, readings out, independent of read boundaries (see framing.py).
 
