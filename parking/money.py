@@ -9,7 +9,7 @@ from fractions import Fraction
 from parking.errors import CurrencyMismatch
 
 ISO_4217_CODE = re.compile(r"[A-Z]{3}")
-DECIMAL = re.compile(r"\d+(?:\.\d+)?")
+DECIMAL = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 # ISO 4217, list one: the currencies whose minor unit is not a hundredth.
 MINOR_DIGITS = {

@@ -7,34 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from enum import StrEnum
 from fractions import Fraction
 from zoneinfo import ZoneInfoNotFoundError
 
 from parking.civil_time import DAY_MIN, WEEKDAYS, Calendar, SpecialDays, Window
 from parking.errors import InvalidTariff
-from parking.lot import SpotType
 from parking.money import ISO_4217_CODE
-from parking.rates import Conditions, Maximum, Rate, RateStep
+from parking.rate_reading import Per, read_closed, read_free_minutes, read_maximum, read_rate
+from parking.rates import Conditions, Maximum, Rate
 from parking.tariff import RateChange, Rounding, Tariff
 from parking.tariff_fields import Fields
-from parking.tariff_gaps import first_gap
+from parking.tariff_gaps import first_gap, hidden_rate
 
 Document = dict[str, object]
-
-
-class AfterFree(StrEnum):
-    """What a longer stay pays for its free minutes."""
-
-    FROM_ENTRY = "charged_from_entry"
-    FROM_FREE_END = "charged_from_free_end"
-
-
-class Per(StrEnum):
-    """The periods of a maximum that need no hours."""
-
-    STAY = "stay"
-    CALENDAR_DAY = "calendar_day"
 
 
 def parse_tariff(mapping: Mapping[str, object]) -> Tariff:
@@ -43,27 +28,40 @@ def parse_tariff(mapping: Mapping[str, object]) -> Tariff:
     Raises:
         InvalidTariff: naming the field's path, the problem and the fix; also where some hour of some day would have no price.
     """
-    head = Fields(values=mapping, path="", currency="EUR", day_names=())
-    currency = head.text("currency", like="EUR")
+    top = _top(mapping)
+    tariff = _tariff(top)
+    top.no_others()
+    _refuse_unused_lists(top, tariff)
+    _refuse_gaps(tariff)
+    return tariff
+
+
+def _top(mapping: Mapping[str, object]) -> Fields:
+    """The document's top, which knows the currency and the names of its special days."""
+    bare = Fields(values=mapping, path="", currency="EUR", day_names=())
+    currency = bare.text("currency", like="EUR")
     if not ISO_4217_CODE.fullmatch(currency):
-        raise head.wrong(
+        raise bare.wrong(
             "currency", f"{currency!r} is not an ISO 4217 code", 'write three capitals, as in "EUR"'
         )
-    specials = head.table("special_days")
+    specials = bare.table("special_days")
     names = tuple(specials.values) if specials else ()
-    top = Fields(values=mapping, path="", currency=currency, day_names=names, asked=head.asked)
-    calendar = _calendar(top, specials)
-    tariff = Tariff(
-        id=top.text("id", like="market-square"),
+    return Fields(values=mapping, path="", currency=currency, day_names=names, asked=bare.asked)
+
+
+def _tariff(top: Fields) -> Tariff:
+    calendar = _calendar(top)
+    id_ = top.text("id", like="market-square")
+    return Tariff(
+        id=id_,
         version=_required(top, "version"),
-        name=top.text("name", top.text("id", like="market-square"), like="Market Square garage"),
-        currency=currency,
+        name=top.text("name", id_, like="Market Square garage"),
+        currency=top.currency,
         calendar=calendar,
         rates=_rates(top),
-        maxima=tuple(_maximum(fields) for fields in top.tables("maximum")),
-        closed=tuple(_closed(fields) for fields in top.tables("closed")),
-        valid_from_at=_midnight(calendar, top.day("valid_from")),
-        valid_until_at=_midnight(calendar, top.day("valid_until")),
+        maxima=tuple(read_maximum(fields) for fields in top.tables("maximum")),
+        closed=tuple(read_closed(fields) for fields in top.tables("closed")),
+        **_validity(top, calendar),
         on_rate_change=top.choice("on_rate_change", RateChange, RateChange.RESTART),
         minimum=top.amount("minimum") or Fraction(0),
         rounding=top.choice("rounding", Rounding, Rounding.HALF_UP),
@@ -72,17 +70,6 @@ def parse_tariff(mapping: Mapping[str, object]) -> Tariff:
         max_stay_min=top.whole("max_stay_min", least=1, like=1440),
         lost_ticket_minor=_payable(top, "lost_ticket"),
     )
-    top.no_others()
-    if tariff.valid_from_at and tariff.valid_until_at and tariff.valid_until_at <= tariff.valid_from_at:
-        raise top.wrong(
-            "valid_until", "is not after valid_from", "the first day that is not covered any more"
-        )
-    _refuse_unused_lists(top, tariff)
-    gap = first_gap(tariff)
-    if gap is not None:
-        fix = 'add a [[rate]] for it (price = "0.00" where it is free), or [[closed]] hours'
-        raise InvalidTariff("rate", f"nothing says what {gap} costs", fix)
-    return tariff
 
 
 def _required(fields: Fields, key: str) -> int:
@@ -107,19 +94,27 @@ def _payable(fields: Fields, key: str) -> int | None:
 
 
 def _rates(top: Fields) -> tuple[Rate, ...]:
-    written = tuple(_rate(fields) for fields in top.tables("rate"))
+    written = tuple(read_rate(fields) for fields in top.tables("rate"))
     if not written:
         raise top.wrong(
             "rate", "is missing", 'add at least one: [[rate]] with price = "2.00" and per_min = 60'
         )
-    return (*_free_minutes(top), *written)
+    return (*read_free_minutes(top), *written)
 
 
-def _midnight(calendar: Calendar, day: date | None) -> datetime | None:
-    return None if day is None else calendar.passes_at(day, 0)
+def _validity(top: Fields, calendar: Calendar) -> dict[str, datetime | None]:
+    first, after_last = top.day("valid_from"), top.day("valid_until")
+    if first and after_last and after_last <= first:
+        fix = "write the first day on which it does not hold any more"
+        raise top.wrong("valid_until", f"{after_last} is not after valid_from {first}", fix)
+    return {
+        "valid_from_at": None if first is None else calendar.passes_at(first, 0),
+        "valid_until_at": None if after_last is None else calendar.passes_at(after_last, 0),
+    }
 
 
-def _calendar(top: Fields, specials: Fields | None) -> Calendar:
+def _calendar(top: Fields) -> Calendar:
+    specials = top.table("special_days")
     timezone = top.text("timezone", like="Europe/Berlin")
     lists = (
         tuple(SpecialDays(name=name, dates=specials.dates(name)) for name in specials.values)
@@ -139,9 +134,22 @@ def _calendar(top: Fields, specials: Fields | None) -> Calendar:
             seen[day] = special.name
     try:
         return Calendar(timezone=timezone, special_days=lists)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         fix = 'write an IANA name, as in "Europe/Berlin"'
         raise top.wrong("timezone", f"{timezone!r} is not known", fix) from error
+
+
+def _refuse_gaps(tariff: Tariff) -> None:
+    gap = first_gap(tariff)
+    if gap is not None:
+        fix = 'add a [[rate]] for it (price = "0.00" where it is free), or [[closed]] hours'
+        raise InvalidTariff("rate", f"nothing says what {gap} costs", fix)
+    hidden = hidden_rate(tariff)
+    if hidden is not None:
+        problem = (
+            f"{tariff.rates[hidden].label!r} never comes into force, rates above it hold at all of its hours"
+        )
+        raise InvalidTariff("rate", problem, "put it above them: the first rate from the top is in force")
 
 
 def _refuse_unused_lists(top: Fields, tariff: Tariff) -> None:
@@ -157,118 +165,6 @@ def _refuse_unused_lists(top: Fields, tariff: Tariff) -> None:
         if not any(special.name in days for days in named):
             fix = f'name it in a days = "Sun, {special.name}", or take the list out'
             raise top.wrong(f"special_days.{special.name}", "is a list that nothing names", fix)
-
-
-def _free_minutes(top: Fields) -> tuple[Rate, ...]:
-    free_min = top.whole("free_min", least=1, like=15)
-    if not top.has("after_free"):
-        if free_min is None:
-            return ()
-        fix = (
-            'add after_free = "charged_from_entry" (a longer stay pays for its first minutes too) '
-            'or "charged_from_free_end" (it does not)'
-        )
-        raise top.wrong("after_free", "is missing beside free_min", fix)
-    after = top.choice("after_free", AfterFree, AfterFree.FROM_ENTRY)
-    if free_min is None:
-        raise top.wrong("free_min", "is missing beside after_free", "add it, as in free_min = 15")
-    free = (RateStep(price=Fraction(0)),)
-    if after is AfterFree.FROM_ENTRY:
-        return (Rate(label="free minutes", steps=free, conditions=Conditions(up_to_min=free_min)),)
-    return (Rate(label="free minutes", steps=free, first_min=free_min),)
-
-
-def _rate(fields: Fields) -> Rate:
-    steps = tuple(_step(step) for step in fields.tables("steps"))
-    own_price = fields.amount("price")
-    per_min = fields.whole("per_min", least=1, like=60)
-    if (own_price is None) == (not steps):
-        problem = "is missing" if own_price is None else "and steps are both there"
-        fix = 'give either price (per started per_min, or once without it) or steps = [{ price = "2.00", per_min = 60 }]'
-        raise fields.wrong("price", problem, fix)
-    if own_price is not None:
-        steps = (RateStep(price=own_price, per_min=per_min),)
-    elif per_min is not None:
-        raise fields.wrong("per_min", "stands beside steps", "put it into each step")
-    try:
-        rate = Rate(
-            label=fields.text("label", fields.path, like="Day"),
-            steps=steps,
-            window=fields.window(),
-            conditions=_conditions(fields),
-            after_min=fields.whole("after_min", like=120) or 0,
-            first_min=fields.whole("first_min", least=1, like=120),
-            repeat_min=fields.whole("repeat_min", least=1, like=1440),
-            maximum=fields.amount("max"),
-        )
-    except ValueError as error:
-        raise fields.wrong(
-            "steps", str(error), "docs/tariffs.md shows how steps follow one another"
-        ) from error
-    fields.no_others()
-    return rate
-
-
-def _step(fields: Fields) -> RateStep:
-    price = fields.amount("price")
-    if price is None:
-        raise fields.wrong("price", "is missing", 'add it, as in price = "2.00" ("0.00" where it is free)')
-    step = RateStep(
-        price=price,
-        per_min=fields.whole("per_min", least=1, like=60),
-        until_min=fields.whole("until_min", least=1, like=60),
-    )
-    fields.no_others()
-    return step
-
-
-def _maximum(fields: Fields) -> Maximum:
-    amount = fields.amount("amount")
-    if amount is None:
-        raise fields.wrong("amount", "is missing", 'add it, as in amount = "14.00"')
-    window = fields.window()
-    every_min = fields.whole("every_min", least=1, like=1440)
-    per = fields.choice("per", Per, Per.STAY) if fields.has("per") else None
-    if sum(given is not None for given in (window, every_min, per)) != 1:
-        fix = (
-            'give one of: from and until, every_min = 1440 (24 h from entry), per = "calendar_day" or "stay"'
-        )
-        raise fields.wrong("per", "the period is not clear", fix)
-    maximum = Maximum(
-        label=fields.text("label", fields.path, like="Day"),
-        amount=amount,
-        window=Window() if per is Per.CALENDAR_DAY else window,
-        every_min=every_min,
-        conditions=_conditions(fields),
-    )
-    fields.no_others()
-    return maximum
-
-
-def _closed(fields: Fields) -> Window:
-    window = fields.window() or Window()
-    fields.no_others()
-    return window
-
-
-def _conditions(fields: Fields) -> Conditions:
-    entered, left = fields.table("entered"), fields.table("left")
-    conditions = Conditions(
-        entered=entered.window() if entered else None,
-        left=left.window() if left else None,
-        same_day=left.flag("same_day") if left else False,
-        up_to_min=fields.whole("up_to_min", least=1, like=15),
-        spot_types=_spot_types(fields),
-    )
-    for inner in (entered, left):
-        if inner:
-            inner.no_others()
-    return conditions
-
-
-def _spot_types(fields: Fields) -> frozenset[SpotType] | None:
-    words = fields.words("spot_types", tuple(SpotType))
-    return None if words is None else frozenset(SpotType(word) for word in words)
 
 
 def tariff_to_document(tariff: Tariff) -> Document:

@@ -17,8 +17,8 @@ from parking.money import exact_minor, in_major, minor_digits
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-CLOCK = re.compile(r"(?:(?P<weekday>[A-Za-z]{3}) )?(?P<hour>\d{1,2}):(?P<minute>\d{2})")
-EXACT = re.compile(r"\d+(?:/[1-9]\d*)?")
+CLOCK = re.compile(r"(?:(?P<weekday>[A-Za-z]{3}) )?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})")
+EXACT = re.compile(r"[0-9]{1,40}(?:/[1-9][0-9]{0,39})?")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,6 +185,8 @@ class Fields:
             return None if days is None else Window(days=days)
         from_day, from_min = self._clock("from")
         until_day, until_min = self._clock("until")
+        if from_min == DAY_MIN:
+            raise self.wrong("from", "24:00 is the end of a day", 'write "00:00" of the day after')
         if (from_day is None) != (until_day is None):
             raise self.wrong(
                 "until", "names a weekday on one side only", 'write both, as in "Fri 18:00", or none'
@@ -198,8 +200,6 @@ class Fields:
         return Window(days=frozenset({from_day}), from_min=from_min, until_min=last_min, whatever_day=True)
 
     def _daily(self, days: frozenset[str] | None, from_min: int, until_min: int) -> Window:
-        if from_min == DAY_MIN:
-            raise self.wrong("from", "24:00 is the end of a day", 'write "00:00" of the day after')
         return Window(
             days=days, from_min=from_min, until_min=until_min if until_min > from_min else until_min + DAY_MIN
         )

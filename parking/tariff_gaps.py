@@ -1,4 +1,4 @@
-"""Finding the hour that a tariff forgot, before a driver does.
+"""Finding the hour that a tariff forgot, before a driver does; and the rate that can never come into force.
 
 Theory. A week has 10,080 minutes; a set of them is one int with a bit for each. For the ordinary week, and for weeks in which one day is
 special, and for every way in which rates can be eligible together (by the minute of entry and the kind of spot), the hours of those rates must cover the whole week. Rates
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from parking.civil_time import DAY_MIN, WEEKDAYS, Window
 from parking.lot import SpotType
-from parking.rates import Rate
+from parking.rates import Conditions, Rate
 from parking.tariff import Tariff
 
 WEEK_MIN = 7 * DAY_MIN
@@ -55,6 +55,26 @@ def first_gap(tariff: Tariff) -> Gap | None:
     return None
 
 
+def hidden_rate(tariff: Tariff) -> int | None:
+    """The index of the first rate whose hours are all taken by rates above it that ask for nothing, or None."""
+    for index, rate in enumerate(tariff.rates):
+        above = [one for one in tariff.rates[:index] if _asks_for_nothing(one)]
+        if above and all(_is_hidden(rate, above, week) for week in _weeks(tariff)):
+            return index
+    return None
+
+
+def _asks_for_nothing(rate: Rate) -> bool:
+    return rate.conditions == Conditions() and rate.after_min == 0 and rate.first_min is None
+
+
+def _is_hidden(rate: Rate, above: list[Rate], week: Week) -> bool:
+    taken = 0
+    for one in above:
+        taken |= _hours(one.window, week)
+    return not _hours(rate.window, week) & ~taken
+
+
 def _suits(rate: Rate, spot_type: SpotType) -> bool:
     return rate.conditions.spot_types is None or spot_type in rate.conditions.spot_types
 
@@ -70,36 +90,36 @@ def _weeks(tariff: Tariff) -> Iterator[Week]:
 def _gap_in(tariff: Tariff, week: Week, spot_type: SpotType, rates: list[Rate]) -> Gap | None:
     closed = 0
     for window in tariff.closed:
-        closed |= _minutes_of(window, week)
-    entries = [
-        WHOLE_WEEK if not one.conditions.entered else _minutes_of(one.conditions.entered, week)
-        for one in rates
-    ]
-    hours = [WHOLE_WEEK if not one.window else _minutes_of(one.window, week) for one in rates]
+        closed |= _hours(window, week)
+    entries = [_hours(one.conditions.entered, week) for one in rates]
     tried: set[tuple[bool, ...]] = set()
-    for minute in _entry_edges(tariff, rates):
-        eligible = tuple(bool(entry >> minute & 1) for entry in entries)
-        if closed >> minute & 1 or eligible in tried:
+    for entered_minute in _entry_edges(tariff, rates):
+        eligible = tuple(bool(entry >> entered_minute & 1) for entry in entries)
+        if closed >> entered_minute & 1 or eligible in tried:
             continue
         tried.add(eligible)
-        chosen = [(one, bits) for one, bits, is_in in zip(rates, hours, eligible, strict=True) if is_in]
-        for after_min in sorted(
-            {0, *(one.after_min for one, _ in chosen), *(one.first_min or 0 for one, _ in chosen)}
-        ):
-            covered = closed
-            for one, bits in chosen:
-                if one.after_min <= after_min and (one.first_min is None or after_min < one.first_min):
-                    covered |= bits
-            missing = WHOLE_WEEK & ~covered
+        chosen = [one for one, is_in in zip(rates, eligible, strict=True) if is_in]
+        for after_min, covered in _coverage(chosen, week):
+            missing = WHOLE_WEEK & ~(covered | closed)
             if missing:
                 return Gap(
                     week=week,
                     minute=(missing & -missing).bit_length() - 1,
-                    entered_minute=minute,
+                    entered_minute=entered_minute,
                     spot_type=spot_type,
                     after_min=after_min,
                 )
     return None
+
+
+def _coverage(rates: list[Rate], week: Week) -> Iterator[tuple[int, int]]:
+    """For each part of a stay (from so many minutes on): the minutes of the week that some rate covers then."""
+    for after_min in sorted({0, *(one.after_min for one in rates), *(one.first_min or 0 for one in rates)}):
+        covered = 0
+        for one in rates:
+            if one.after_min <= after_min and (one.first_min is None or after_min < one.first_min):
+                covered |= _hours(one.window, week)
+        yield after_min, covered
 
 
 def _entry_edges(tariff: Tariff, rates: list[Rate]) -> list[int]:
@@ -109,8 +129,10 @@ def _entry_edges(tariff: Tariff, rates: list[Rate]) -> list[int]:
     return sorted(day * DAY_MIN + edge for day in range(7) for edge in edges)
 
 
-def _minutes_of(window: Window, week: Week) -> int:
-    """The minutes of the week in which the window holds; what reaches over Sunday's end falls on Monday."""
+def _hours(window: Window | None, week: Week) -> int:
+    """The minutes of the week in which the window holds (None: all); what reaches over Sunday's end falls on Monday."""
+    if window is None:
+        return WHOLE_WEEK
     bits = 0
     for day in range(7):
         kind = WEEKDAYS[day] if window.whatever_day else week[day]
