@@ -1,0 +1,48 @@
+"""What strangers may send to the local API: every field bounded, nothing besides."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from parking.lot import SpotType
+
+ScannedText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
+PlateText = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[^\x00-\x1f\x7f]+$")]
+SpokenText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
+]
+
+
+class Body(BaseModel):
+    """A body is taken as it is meant: unknown fields are refused, values are not bent into shape."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+
+
+class ButtonBody(Body):
+    """A touch that asks for a ticket, for a space of one type where the screen offered a choice."""
+
+    spot_type: SpotType | None = None
+
+
+class CodeBody(Body):
+    """The text of a ticket, pass or permit, as scanned."""
+
+    text: ScannedText
+
+
+class PlateBody(Body):
+    """A plate as a camera read it, and how sure it is (0 to 1)."""
+
+    plate: PlateText
+    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class OpenBody(Body):
+    """Why a person opens a lane by hand, and who it is."""
+
+    reason: SpokenText
+    by: SpokenText
