@@ -129,6 +129,10 @@ class Leaving:
         return stay
 
     def _demand(self, quote: Quote) -> Demand:
+        lines = tuple(line.as_document() for line in quote.price.lines)
+        paid_minor = quote.price.total_minor - quote.owed_minor
+        if paid_minor:
+            lines = (*lines, {"label": "paid before", "amount_minor": -paid_minor})
         return Demand(
             id=DemandId(self.new_id()),
             stay=quote.stay.id,
@@ -136,7 +140,7 @@ class Leaving:
             currency=quote.price.currency,
             from_at=quote.stay.entered_at or quote.stay.admitted_at,
             to_at=quote.at,
-            lines=tuple(line.as_document() for line in quote.price.lines),
+            lines=lines,
             made_at=quote.at,
         )
 

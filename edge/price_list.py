@@ -32,7 +32,7 @@ class PriceList:
         """
         found = tariff_in_force(self._by_version.values(), at)
         if found is None:
-            raise NoRateApplies(f"no tariff is valid at {at.isoformat()}")
+            raise NoRateApplies("of this lot", at)
         return found
 
     def of(self, stay: Stay) -> Tariff:

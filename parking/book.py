@@ -217,6 +217,13 @@ class Book:
         """
         return self.claim(claim).moved_to(ClaimState.RELEASED)
 
+    def release_of(self, stay: Stay) -> tuple[Claim, ...]:
+        """Plan the end of the promise of a stay that is over: its claim's released row, none where it has no claim to end."""
+        claim = None if stay.claim is None else self._claims.get(stay.claim)
+        if claim is None or claim.state is ClaimState.RELEASED:
+            return ()
+        return (claim.moved_to(ClaimState.RELEASED),)
+
     def confirm(self, claim: ClaimId) -> Claim:
         """Plan held → firm, by a decision or a pass: the firm row. Apply it.
 
