@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import unicodedata
 from dataclasses import dataclass
+
+from sync.keys import keyed_hash
 
 SEPARATORS = str.maketrans("", "", " -.·•‐‑–_")
 
@@ -17,6 +17,6 @@ class PlateHash:
     key: bytes
 
     def of(self, plate: str) -> str:
-        """HMAC-SHA-256 of the plate in capitals without separators (NFC), in hex, 128 bits of it."""
+        """The keyed hash (`sync.keys.keyed_hash`) of the plate in capitals without separators (NFC), in hex."""
         canonical = unicodedata.normalize("NFC", plate).upper().translate(SEPARATORS)
-        return hmac.new(self.key, canonical.encode(), hashlib.sha256).hexdigest()[:32]
+        return keyed_hash(self.key, canonical).hex()
