@@ -23,10 +23,11 @@ Week = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A minute of the week that nothing prices, for a stay that came at another, after so many minutes."""
+    """Minutes of the week that nothing prices, for a stay that came at another, after so many minutes."""
 
     week: Week
     minute: int
+    until_minute: int
     entered_minute: int
     spot_type: SpotType
     after_min: int
@@ -34,7 +35,7 @@ class Gap:
     def __str__(self) -> str:
         late = f", from its minute {self.after_min} on" if self.after_min else ""
         entered = f"for a {self.spot_type} spot entered {self._moment(self.entered_minute)}{late}"
-        return f"{self._moment(self.minute)} ({entered})"
+        return f"{self._moment(self.minute)} to {self._moment(self.until_minute % WEEK_MIN)} ({entered})"
 
     def _moment(self, minute: int) -> str:
         day, rest = divmod(minute, DAY_MIN)
@@ -102,9 +103,12 @@ def _gap_in(tariff: Tariff, week: Week, spot_type: SpotType, rates: list[Rate]) 
         for after_min, covered in _coverage(chosen, week):
             missing = WHOLE_WEEK & ~(covered | closed)
             if missing:
+                minute = (missing & -missing).bit_length() - 1
+                after = missing >> minute
                 return Gap(
                     week=week,
-                    minute=(missing & -missing).bit_length() - 1,
+                    minute=minute,
+                    until_minute=minute + (~after & (after + 1)).bit_length() - 1,
                     entered_minute=entered_minute,
                     spot_type=spot_type,
                     after_min=after_min,

@@ -133,12 +133,12 @@ FAULTS = [
     ),
     (HEAD + "valid_from = 2024-05-01\nvalid_until = 2024-05-01\n" + RATE, "valid_until", "not after", "first day"),
     (HEAD + 'lost_ticket = "1/3"\n' + RATE, "lost_ticket", "not a whole number", "paid"),
-    (HEAD + RATE + 'days = "Mon-Sat"\n', "rate", "Sun 00:00", "[[closed]]"),
+    (HEAD + RATE + 'days = "Mon-Sat"\n', "rate", "Sun 00:00 to Mon 00:00", "[[closed]]"),
     (HEAD + RATE + 'spot_types = "ev"\n', "rate", "for a regular spot", "add a [[rate]]"),
     (HEAD + RATE + "first_min = 60\n", "rate", "from its minute 60 on", "add a [[rate]]"),
     (
         HEAD + RATE + 'days = "Mon-Sun"\n[special_days]\nPH = []\n' + RATE + 'days = "PH"\nfrom = "08:00"\nuntil = "20:00"\n',
-        "rate", "Mon, a PH day 00:00", "add a [[rate]]",
+        "rate", "Mon, a PH day 00:00 to Mon, a PH day 08:00", "add a [[rate]]",
     ),
     (HEAD + RATE + '[[rate]]\nlabel = "Night"\nprice = "1"\nfrom = "18:00"\nuntil = "06:00"\n', "rate", "'Night' never", "above"),
 ]  # fmt: skip
