@@ -66,13 +66,13 @@ class Outbox:
         """How many rows after `sent_seq` are to go now, in one page; 0 for none."""
         if self.sent_seq >= self.last_seq or len(self._on_their_way) >= self._pace.window:
             return 0
-        return min(self._pace.allowance(now_s), self.last_seq - self.sent_seq)
+        return self._pace.allowance(self.last_seq - self.sent_seq, now_s)
 
     def ready_at(self, now_s: float) -> float | None:
         """When a row may go that only the pace holds back; None where nothing waits for time."""
         if self.sent_seq >= self.last_seq or len(self._on_their_way) >= self._pace.window:
             return None
-        return self._pace.ready_at(now_s)
+        return self._pace.ready_at(self.last_seq - self.sent_seq, now_s)
 
     def sent(self, rows: tuple[LogRow, ...], now_s: float) -> None:
         """These rows, which follow `sent_seq`, went as a page."""

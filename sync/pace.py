@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from sync.messages import MAX_PAGE_ROWS
 
 MIN_ROWS = 10
+LEAST_FLOW_S = 0.1
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,18 +42,17 @@ class Pace:
         self.rows = MAX_PAGE_ROWS
         self.window = 1
 
-    def allowance(self, now_s: float) -> int:
-        """How many rows may go now in one page, 0 where it is to wait."""
+    def allowance(self, waiting: int, now_s: float) -> int:
+        """How many of `waiting` rows may go now in one page, 0 where they are to wait."""
         self._fill(now_s)
-        if now_s < self._paused_until_s:
+        if now_s < self._paused_until_s or self._lacking(waiting) > 0:
             return 0
-        return min(self.rows, int(self._tokens))
+        return min(waiting, self.rows, max(1, int(self._tokens + _ROUNDING)))
 
-    def ready_at(self, now_s: float) -> float:
-        """The monotonic instant from which at least one row may go."""
+    def ready_at(self, waiting: int, now_s: float) -> float:
+        """The monotonic instant from which some of `waiting` rows may go."""
         self._fill(now_s)
-        lacking = max(0.0, 1.0 - self._tokens)
-        return max(self._paused_until_s, now_s + lacking / self._settings.rate_per_s)
+        return max(self._paused_until_s, now_s + self._lacking(waiting) / self._settings.rate_per_s)
 
     def spent(self, rows: int) -> None:
         """`rows` rows went."""
@@ -77,6 +78,12 @@ class Pace:
         """Pages were answered late or not at all."""
         self.rows = max(MIN_ROWS, self.rows // 2)
         self.window = max(1, self.window // 2)
+
+    def _lacking(self, waiting: int) -> float:
+        """How many tokens are missing for a page worth sending: all that waits, but no more than flows in a LEAST_FLOW_S."""
+        worth = min(waiting, self.rows, max(1.0, self._settings.rate_per_s * LEAST_FLOW_S))
+        missing = worth - self._tokens
+        return missing if missing > _ROUNDING else 0.0
 
     def _fill(self, now_s: float) -> None:
         gained = (now_s - self._filled_at_s) * self._settings.rate_per_s
