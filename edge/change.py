@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edge.errors import FactMissing
 from parking.claims import Claim
 from parking.demands import Demand, Payment
 from parking.ids import SpotId, StayId
@@ -110,6 +111,19 @@ class Acknowledgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tidy:
+    """What may go: rows of the log up to `log_seq` with the closed rows that they told, and what is older or more than its bound."""
+
+    log_seq: int
+    acknowledged_hour: int
+    plates_before: datetime
+    tokens_before: datetime
+    keep_reading_keys: int
+    keep_quarantine: int
+    log_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """All that one decision writes; it is durable as a whole or not at all. `meta` None as a value deletes the key."""
 
@@ -127,6 +141,7 @@ class Change:
     conflicts: tuple[Conflict, ...] = ()
     tokens_seen: tuple[TokenSeen, ...] = ()
     acknowledged: Acknowledgement | None = None
+    tidy: Tidy | None = None
     meta: Mapping[str, str | int | bytes | None] = field(default_factory=dict)
 
     @classmethod
@@ -158,6 +173,32 @@ class Change:
             conflicts=tuple(conflicts),
         )
 
+    def refuse_untold(self) -> None:
+        """A row without its fact would never reach the centre.
+
+        Raises:
+            FactMissing: naming the row.
+        """
+        if not (self.claims or self.stays or self.demands or self.payments):
+            return
+        told = {
+            (name, row["id"], row.get("version"))
+            for event in self.events
+            for name in ("claim", "stay", "demand", "payment")
+            if isinstance(row := event.body.get(name), Mapping)
+        }
+        rows = (
+            *(("claim", claim.id, claim.version) for claim in self.claims),
+            *(("stay", stay.id, stay.version) for stay in self.stays),
+            *(("demand", demand.id, None) for demand in self.demands),
+            *(("payment", payment.id, payment.version) for payment in self.payments),
+        )
+        for row in rows:
+            if row not in told:
+                raise FactMissing(
+                    f"{row[0]} {row[1]} changes, but no event of the change tells it: use Change.record"
+                )
+
     @property
     def is_telemetry(self) -> bool:
         """Whether this is only what sensors said, which may be coalesced."""
@@ -182,6 +223,6 @@ def facts_of(
     )
 
 
-def fact(kind: EventKind, at_us: int, **body: object) -> EventDraft:
+def fact(kind: EventKind, at_us: int, /, **body: object) -> EventDraft:
     """An event of `kind` that happened at `at_us`, microseconds since 1970 UTC."""
     return EventDraft(kind=kind, body={"at_us": at_us, **body})

@@ -17,10 +17,10 @@ from datetime import datetime
 from typing import Literal
 
 from edge.change import Acknowledgement, Change, SpotState, StoredDocument, fact
-from edge.errors import FactMissing, LedgerFull
+from edge.errors import LedgerFull
+from edge.log_head import LogHead
 from edge.reading_keys import RecentKeys
 from edge.store.recovery import Recovered, recover, without_spot
-from edge.store.rows import LogEntry
 from edge.store.store import NumberedChange, Store
 from edge.writer import Writer
 from parking.book import Book
@@ -30,8 +30,8 @@ from parking.ids import DemandId, SpotId, StayId
 from parking.lot import Lot, SpotType
 from parking.sellable import SellableNow
 from parking.stays import Credential, Stay
-from sync.chain import Envelope, genesis, next_hash, pack_envelope
-from sync.events import EventDraft, EventKind
+from sync.chain import genesis
+from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
 
@@ -75,8 +75,9 @@ class Ledger:
         self.boot = boot
         self.losses = recovered.losses
         self.counters = LedgerCounters()
-        self.last_seq = recovered.ends.last_seq
-        self.last_hash = recovered.ends.last_hash
+        self._log = LogHead(
+            epoch=epoch, boot=boot, seq=recovered.ends.last_seq, last_hash=recovered.ends.last_hash
+        )
         self.acknowledged_seq = recovered.ends.acknowledged_seq
         self.acknowledged_hash = recovered.ends.acknowledged_hash
         self.keys = RecentKeys(recovered.reading_keys)
@@ -151,6 +152,16 @@ class Ledger:
         return ledger
 
     # What is so
+
+    @property
+    def last_seq(self) -> int:
+        """The last row of the log, durable or about to be."""
+        return self._log.seq
+
+    @property
+    def last_hash(self) -> bytes:
+        """Its hash."""
+        return self._log.hash
 
     @property
     def degraded(self) -> str | None:
@@ -280,11 +291,15 @@ class Ledger:
             ClaimsOverlap, NoSuchSpot: memory refuses a promise; nothing changed.
             LedgerFull: the disk could not be written for very long; nothing changed.
         """
-        _refuse_untold(change)
+        change.refuse_untold()
         if change.is_telemetry and self._writer.waiting >= MOST_WAITING:
             raise LedgerFull(f"{MOST_WAITING} changes wait for the disk: {self.degraded}")
         told = self._counting_outage(change)
-        numbered = self._numbered(told)
+        since_boot_us = int((self._clock.monotonic() - self._booted_at) * 1_000_000)
+        entries = self._log.entries(told.events, since_boot_us)
+        numbered = NumberedChange(
+            change=told, epoch=self.epoch, entries=entries, seq=self.last_seq + len(entries)
+        )
         self.book.apply(told.claims)
         self._take_in(numbered)
         future = self._writer.submit(numbered, urgent=urgent)
@@ -369,43 +384,10 @@ class Ledger:
         known = self._spot_states.get((state.spot, state.writer))
         return known is not None and known.n > self._uploaded.get((state.spot, state.writer), 0)
 
-    def _numbered(self, change: Change) -> NumberedChange:
-        """Number and chain the events of a change; nothing of the ledger changes yet."""
-        since_boot_us = int((self._clock.monotonic() - self._booted_at) * 1_000_000)
-        seq, previous = self.last_seq, self.last_hash
-        entries: list[LogEntry] = []
-        for event in change.events:
-            seq += 1
-            entry = self._entry(event, seq, previous, since_boot_us)
-            entries.append(entry)
-            previous = entry.hash
-        return NumberedChange(change=change, epoch=self.epoch, entries=tuple(entries), seq=seq)
-
-    def _entry(self, event: EventDraft, seq: int, previous: bytes, since_boot_us: int) -> LogEntry:
-        envelope = Envelope(
-            epoch=self.epoch,
-            seq=seq,
-            boot=self.boot,
-            since_boot_us=since_boot_us,
-            kind=event.kind,
-            body=event.body,
-        )
-        body = pack_envelope(envelope)
-        return LogEntry(
-            epoch=self.epoch,
-            seq=seq,
-            previous_hash=previous,
-            hash=next_hash(previous, body),
-            boot=self.boot,
-            monotonic_us=since_boot_us,
-            kind=str(event.kind),
-            body=body,
-        )
-
     def _take_in(self, numbered: NumberedChange) -> None:
         change = numbered.change
         if numbered.entries:
-            self.last_seq, self.last_hash = numbered.seq, numbered.entries[-1].hash
+            self._log.advance(numbered.entries[-1])
         for stay in change.stays:
             self._note_stay(stay)
         for demand in change.demands:
@@ -447,30 +429,3 @@ class Ledger:
             return
         for callback in tuple(self._subscribers):
             callback(change)
-
-
-def _refuse_untold(change: Change) -> None:
-    """A row without its fact would never reach the centre.
-
-    Raises:
-        FactMissing: naming the row.
-    """
-    if not (change.claims or change.stays or change.demands or change.payments):
-        return
-    told = {
-        (name, row["id"], row.get("version"))
-        for event in change.events
-        for name in ("claim", "stay", "demand", "payment")
-        if isinstance(row := event.body.get(name), Mapping)
-    }
-    rows = (
-        *(("claim", claim.id, claim.version) for claim in change.claims),
-        *(("stay", stay.id, stay.version) for stay in change.stays),
-        *(("demand", demand.id, None) for demand in change.demands),
-        *(("payment", payment.id, payment.version) for payment in change.payments),
-    )
-    for row in rows:
-        if row not in told:
-            raise FactMissing(
-                f"{row[0]} {row[1]} changes, but no event of the change tells it; use Change.record"
-            )

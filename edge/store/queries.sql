@@ -46,7 +46,7 @@ PRAGMA freelist_count;
 
 -- name: give_back_pages
 -- Shrink the file by some of its free pages.
-PRAGMA incremental_vacuum(2000);
+PRAGMA incremental_vacuum(500);
 
 -- name: put_meta
 -- Remember one value by its key.
@@ -172,9 +172,9 @@ SELECT seq, hash FROM log WHERE epoch = :epoch ORDER BY seq DESC LIMIT 1;
 -- Rows after a sequence, in order, as they were stored.
 SELECT seq, previous_hash, hash, body FROM log WHERE epoch = :epoch AND seq > :after_seq ORDER BY seq LIMIT :limit;
 
--- name: log_numbers
--- The sequences of an epoch's log without their bodies: how many rows, the first and the last.
-SELECT count(*) AS rows, min(seq) AS first, max(seq) AS last FROM log WHERE epoch = :epoch;
+-- name: oldest_row
+-- The first row of an epoch's log that is still here.
+SELECT min(seq) AS seq FROM log WHERE epoch = :epoch;
 
 -- name: hash_at
 -- The hash of one row.
@@ -202,8 +202,10 @@ SELECT max(seq) AS seq FROM acknowledgements WHERE epoch = :epoch AND hour < :ho
 DELETE FROM log WHERE id IN (SELECT id FROM log WHERE epoch = :epoch AND seq <= :seq ORDER BY seq LIMIT :limit);
 
 -- name: drop_acknowledgements
--- The hours that retention has passed.
-DELETE FROM acknowledgements WHERE epoch = :epoch AND hour < :hour;
+-- The hours that retention has passed, but for the last of them: it says how far the log may go.
+DELETE FROM acknowledgements WHERE epoch = :epoch AND hour < (
+    SELECT max(hour) FROM acknowledgements WHERE epoch = :epoch AND hour < :hour
+);
 
 -- name: drop_claims
 -- Released claims that go with their last log row.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from edge.change import Change
+from edge.change import Change, Tidy
 from edge.errors import StoreError, StoreInUse
 from edge.store.cipher import PlateCipher
 from edge.store.database import open_to_read, open_to_write, storing
@@ -134,6 +134,33 @@ class Store:
             tables["put_spot_state"] = list({(row["spot"], row["writer"]): row for row in states}.values())
         for query in ROWS_IN_ORDER:
             self._many(query, tables.get(query, []))
+        for numbered in batch:
+            if numbered.change.tidy is not None:
+                self._tidy(numbered.change.tidy, numbered.epoch)
+
+    def _tidy(self, tidy: Tidy, epoch: int) -> None:
+        """Let go what may go, in steps so small that no lane waits for them."""
+        parameters = {
+            "epoch": epoch,
+            "seq": tidy.log_seq,
+            "limit": tidy.log_rows,
+            "hour": tidy.acknowledged_hour,
+            "before_us": to_us(tidy.plates_before),
+        }
+        for query in (
+            "drop_log",
+            "drop_claims",
+            "drop_payments",
+            "drop_demands",
+            "drop_stays",
+            "forget_plates",
+        ):
+            self._database.conn.execute(QUERIES[query], parameters)
+        self._database.conn.execute(QUERIES["drop_acknowledgements"], parameters)
+        self._database.conn.execute(QUERIES["drop_tokens_seen"], {"before_us": to_us(tidy.tokens_before)})
+        self._database.conn.execute(QUERIES["trim_reading_keys"], {"keep": tidy.keep_reading_keys})
+        self._database.conn.execute(QUERIES["trim_quarantine"], {"keep": tidy.keep_quarantine})
+        self._database.conn.execute(QUERIES["give_back_pages"]).fetchall()
 
     def _rows_of(self, numbered: NumberedChange) -> Iterable[tuple[str, list[Parameters]]]:
         change, seq = numbered.change, numbered.seq
@@ -205,25 +232,11 @@ class Store:
 
     # Keeping it small and whole: on the writing side
 
-    def execute(self, query: str, **parameters: object) -> int:
-        """Run one statement in its own transaction; how many rows it changed.
-
-        Raises:
-            StoreUnwritable, StoreError: as `commit`.
-        """
-        with storing(), self._database.atomic():
-            return int(self._database.conn.execute(QUERIES[query], parameters).rowcount)
-
     def rewrite(self, entries: Iterable[LogEntry], aside: Sequence[Parameters]) -> None:
         """Chain rows of the log anew and keep what they replace aside, as one transaction."""
         with storing(), self._database.atomic():
             self._many("put_quarantine", aside)
             self._many("rewrite_log", [entry.parameters() for entry in entries])
-
-    def give_back_pages(self) -> None:
-        """Shrink the file by some of what retention freed."""
-        with storing():
-            self._database.conn.execute(QUERIES["give_back_pages"]).fetchall()
 
 
 ROWS_IN_ORDER = (
