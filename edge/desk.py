@@ -146,8 +146,6 @@ class LotDesk:
         if token is None:
             return Refusal(reason=Reason.UNREADABLE)
         stay = self.leaving.stay_of(token)
-        if stay is None:
-            return Refusal(reason=Reason.NO_SUCH_STAY)
         quote = self.leaving.quote(stay, self.clock.now())
         price = PriceView(
             lines=tuple(

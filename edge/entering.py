@@ -43,8 +43,8 @@ class Entering:
 
     async def decide(self, visit: Visit) -> Answered:
         """Decide on what the visit presented and make it durable, see `LaneWork.decide`."""
-        arrival = self._arrival(visit)
         ids = NewIds(stay=StayId(self.new_id()), claim=ClaimId(self.new_id()), epoch=self.ledger.epoch)
+        arrival = self._arrival(visit, ids.stay)
         now = self.clock.now()
         decision = decide_entry(arrival, self._standing(), self.ledger.book, now=now, ids=ids)
         if not decision.allowed:
@@ -97,15 +97,16 @@ class Entering:
             Change.record(at=now, claims=claims, stays=(stay.after(event, now),)), urgent=False
         )
 
-    def _arrival(self, visit: Visit) -> Arrival:
+    def _arrival(self, visit: Visit, new_stay: StayId) -> Arrival:
+        """What is on record about what was presented; a new ticket's subject is the stay that it would open."""
         presented = visit.presented
         if presented.kind is PresentedKind.BUTTON:
-            credential = Credential(kind=CredentialKind.TICKET, subject=self.office.new_subject())
+            credential = Credential(kind=CredentialKind.TICKET, subject=new_stay)
             return Arrival(credential=credential, type=presented.spot_type or SpotType.REGULAR)
         if presented.kind is PresentedKind.PLATE:
             credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.of(presented.text))
             return Arrival(credential=credential, stay=self.ledger.open_stay(credential))
-        ticket = self.office.read_ticket(presented.text)
+        ticket = self.office.read(presented.text)
         if ticket is None:
             unknown = Credential(kind=CredentialKind.TICKET, subject="")
             return Arrival(credential=unknown, known=False)

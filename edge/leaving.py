@@ -119,10 +119,10 @@ class Leaving:
         owed_minor = max(0, price.total_minor - self.payments.paid_minor(stay))
         return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now)
 
-    def stay_of(self, token: ReadToken) -> Stay | None:
+    def stay_of(self, token: ReadToken) -> Stay:
         """The stay on record, or, where this ledger has none, the one that the signed ticket itself tells."""
         stay = self.ledger.stay_by_subject(token.subject) or token.stay
-        if stay is None or token.paid_until is None:
+        if token.paid_until is None:
             return stay
         if stay.paid_until is None or stay.paid_until < token.paid_until:
             return replace(stay, paid_until=token.paid_until)
