@@ -39,7 +39,7 @@ SESSION_SETTINGS = {
 
 
 def connection_arguments() -> dict[str, Any]:
-    """What every connection of ours is opened with. (`deadlock_timeout` is the server's to set: it needs a superuser.)"""
+    """What every connection of ours is opened with. `deadlock_timeout` needs a superuser, so it is the server's to set."""
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     return {"options": options, "row_factory": dict_row, "autocommit": True, "connect_timeout": 10}
 

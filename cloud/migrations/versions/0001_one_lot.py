@@ -307,7 +307,7 @@ CREATE TABLE enrolment_codes (
     code_hash   bytea NOT NULL,
     region      text NOT NULL DEFAULT 'default',
     lot_id      uuid NOT NULL,
-    gateway_id  text NOT NULL,
+    gateway_id  text,
     expires_at  timestamptz NOT NULL,
     used_at     timestamptz,
     created_at  timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,138 @@
+"""The whole centre on one page: every part, made once, handed to those that need it."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cloud.database import Database, open_pool
+from cloud.events import EventBus, Lagging
+from cloud.gateways.documents import Documents
+from cloud.gateways.link import Links
+from cloud.gateways.service import Gateways
+from cloud.observability import Metrics
+from cloud.parking_lots.service import ParkingLots
+from cloud.payments.service import Payments
+from cloud.recounting import Recounting
+from cloud.reservations.service import Reservations
+from cloud.settings import CloudSettings
+from cloud.staff import StaffTokens
+from cloud.system_clock import clock_from
+from parking.clock import Clock
+from sync.failpoints import Failpoints
+from sync.keys import SigningKey
+
+CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Without letters and digits that people take for each other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """The parts that entry points and routes use."""
+
+    settings: CloudSettings
+    clock: Clock
+    database: Database
+    events: EventBus
+    metrics: Metrics
+    failpoints: Failpoints
+    signing_key: SigningKey
+    staff: StaffTokens
+    lots: ParkingLots
+    reservations: Reservations
+    payments: Payments
+    documents: Documents
+    gateways: Gateways
+    links: Links
+    recounting: Recounting
+
+
+def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Cloud:
+    """Make every part. Nothing is connected or started.
+
+    Raises:
+        LocalError: the key file is not a key that only its owner reads.
+        ValueError: LOTGATE_CIVIL_SCALE or LOTGATE_FAILPOINT cannot be read.
+    """
+    clock = clock_from(environment)
+    failpoints = Failpoints.parse(environment.get("LOTGATE_FAILPOINT"))
+    signing_key = (
+        SigningKey.from_seed(secrets.token_bytes(32))
+        if settings.key_file is None
+        else SigningKey.read_or_make(settings.key_file)
+    )
+    metrics = Metrics()
+    database = open_pool(settings.database_url, min_size=settings.pool_min, max_size=settings.pool_max)
+    events = EventBus(database, settings.database_url)
+    lots = ParkingLots()
+    reservations = Reservations()
+    payments = Payments()
+    documents = Documents(cloud_key=signing_key.public)
+    gateways = Gateways(
+        database=database,
+        clock=clock,
+        lots=lots,
+        keepers=(reservations, payments),
+        documents=documents,
+        failpoints=failpoints,
+        new_code=_new_code,
+    )
+    links = Links(
+        gateways=gateways,
+        clock=clock,
+        metrics=metrics,
+        cloud=settings.name,
+        new_nonce=lambda: secrets.token_bytes(32),
+    )
+    return Cloud(
+        settings=settings,
+        clock=clock,
+        database=database,
+        events=events,
+        metrics=metrics,
+        failpoints=failpoints,
+        signing_key=signing_key,
+        staff=StaffTokens(settings.staff_tokens),
+        lots=lots,
+        reservations=reservations,
+        payments=payments,
+        documents=documents,
+        gateways=gateways,
+        links=links,
+        recounting=Recounting(database=database, lots=lots, clock=clock),
+    )
+
+
+@asynccontextmanager
+async def running(cloud: Cloud) -> AsyncIterator[None]:
+    """The centre's database connections and tasks, for as long as the block lasts. A task that fails ends the block too."""
+    async with cloud.database, asyncio.TaskGroup() as tasks:
+        started = [
+            tasks.create_task(cloud.events.run(), name="events"),
+            tasks.create_task(cloud.recounting.run(), name="recounting"),
+            tasks.create_task(_tell_of_documents(cloud), name="documents"),
+        ]
+        try:
+            yield
+        finally:
+            for task in started:
+                task.cancel()
+
+
+async def _tell_of_documents(cloud: Cloud) -> None:
+    """A tariff was decided, in this process or another: the lot's link looks for it."""
+    while True:
+        subscription = cloud.events.subscribe(kinds=frozenset({"TariffPublished"}))
+        try:
+            async for event in subscription:
+                cloud.links.documents_added(event.lot)
+        except Lagging:
+            cloud.links.documents_added(None)
+
+
+def _new_code() -> str:
+    letters = "".join(secrets.choice(CODE_ALPHABET) for _ in range(12))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"

@@ -1,0 +1,1 @@
+"""The fleet: enrolment, link sessions, the log's application, documents going down."""

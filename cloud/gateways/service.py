@@ -1,0 +1,360 @@
+"""The fleet: enrolment, sessions, the log's application, documents going down. Next in its story: cloud/gateways/page.
+
+Every transaction that applies something for a gateway holds that gateway's row and compares epoch, session and state first: a
+newer session, another epoch or a quarantine makes it fail with `SessionReplaced`, and nothing of it happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+import structlog
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from cloud.database import Database
+from cloud.errors import CodeNotValid, SessionReplaced
+from cloud.events import NewEvent, publish
+from cloud.facts import Origin
+from cloud.gateways.documents import Documents
+from cloud.gateways.page import Keeper, PageTaker
+from cloud.named_sql import named_sql
+from cloud.parking_lots.service import ParkingLots
+from parking.clock import Clock
+from sync.chain import genesis
+from sync.failpoints import Failpoints
+from sync.inbox import InboxRow
+from sync.incarnation import GatewayRecord
+from sync.layout import lot_from_layout
+from sync.messages import Hello, States
+
+QUERIES = named_sql("cloud.gateways")
+LOG = structlog.get_logger(__name__)
+
+CODE_VALID_H = 24
+PAGE_BEFORE_COMMIT = "cloud.page.before_commit"
+PAGE_AFTER_COMMIT = "cloud.page.after_commit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What a new gateway is told."""
+
+    gateway: str
+    lot: UUID
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A gateway as it is on record: what the session judges by, and whose lot it is."""
+
+    record: GatewayRecord
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionKey:
+    """The one writer: a gateway's session in its epoch."""
+
+    origin: Origin
+    session: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """How far the log is applied. `forked_at`: this row is held with another hash, and nothing was applied."""
+
+    seq: int
+    hash: bytes
+    new: int = 0
+    quarantined: int = 0
+    forked_at: int | None = None
+
+
+class Gateways:
+    """Keeps the fleet."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        lots: ParkingLots,
+        keepers: Sequence[Keeper],
+        documents: Documents,
+        failpoints: Failpoints,
+        new_code: Callable[[], str],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._lots = lots
+        self._pages = PageTaker(keepers)
+        self._documents = documents
+        self._failpoints = failpoints
+        self._new_code = new_code
+
+    # Enrolment
+
+    async def invite(self, lot: UUID) -> str:
+        """A one-time code with which one gateway can enrol for `lot` within a day."""
+        code = self._new_code()
+        async with self._database.connection() as connection, connection.transaction():
+            region = await self._lots.announce(connection, lot)
+            await connection.execute(
+                QUERIES["code_keep"],
+                {"code_hash": _code_hash(code), "region": region, "lot": lot, "hours": CODE_VALID_H},
+            )
+        return code
+
+    async def enrol(self, code: str, public_key: bytes) -> Enrolment:
+        """A gateway joins with the key it made, as the next epoch of its lot; the same key again gets the same answer.
+
+        Raises:
+            CodeNotValid: the code is unknown, expired, or served another key.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            scope = {"code_hash": _code_hash(code)}
+            found = await (await connection.execute(QUERIES["code_find"], scope)).fetchone()
+            if found is None:
+                raise CodeNotValid(
+                    "this code is unknown or expired", "code", "ask for a new one: gateways invite"
+                )
+            if found["gateway_id"] is not None:
+                return await self._enrolled_before(connection, found["gateway_id"], public_key)
+            lot, region = found["lot_id"], found["region"]
+            await self._lots.lock(connection, region, lot)
+            row = await (await connection.execute(QUERIES["epoch_next"], {"lot": lot})).fetchone()
+            epoch = 1 if row is None else int(row["epoch"])
+            gateway = f"gw-{str(lot)[:13]}-{epoch}"
+            reason = f"replaced by {gateway}"
+            await connection.execute(QUERIES["gateways_replace"], {"lot": lot, "reason": reason})
+            await connection.execute(
+                QUERIES["gateway_enrol"],
+                {
+                    "gateway": gateway,
+                    "region": region,
+                    "lot": lot,
+                    "public_key": public_key,
+                    "epoch": epoch,
+                    "hash": genesis(gateway, epoch),
+                },
+            )
+            await connection.execute(QUERIES["code_use"], {**scope, "gateway": gateway})
+            await self._documents.first_of(connection, gateway=gateway, lot=lot, public_key=public_key)
+            await publish(connection, [_state_event(lot, gateway, "enrolled")])
+        LOG.info("gateway enrolled", gateway=gateway, lot=str(lot), epoch=epoch)
+        return Enrolment(gateway=gateway, lot=lot, epoch=epoch)
+
+    async def _enrolled_before(
+        self, connection: AsyncConnection[DictRow], gateway: str, public_key: bytes
+    ) -> Enrolment:
+        row = await self._row(connection, gateway, 0)
+        if row is None or bytes(row["public_key"]) != public_key:
+            raise CodeNotValid("this code was used already", "code", "ask for a new one: gateways invite")
+        return Enrolment(gateway=gateway, lot=row["lot_id"], epoch=row["epoch"])
+
+    # Sessions
+
+    async def identify(self, hello: Hello) -> Known | None:
+        """What is on record of the gateway that says hello; None where it is unknown."""
+        async with self._database.connection() as connection:
+            row = await self._row(connection, hello.gateway, hello.acknowledged_seq)
+        if row is None:
+            return None
+        standing = row["state"] != "ok"
+        record = GatewayRecord(
+            gateway=row["id"],
+            public_key=bytes(row["public_key"]),
+            epoch=row["epoch"],
+            acknowledged_seq=row["acknowledged_seq"],
+            acknowledged_hash=bytes(row["acknowledged_hash"]),
+            hash_at_hello=None if row["hash_at_hello"] is None else bytes(row["hash_at_hello"]),
+            layout_hash=bytes(row["layout_hash"] or b""),
+            quarantined=(row["state_reason"] or row["state"]) if standing else "",
+        )
+        origin = Origin(region=row["region"], lot=row["lot_id"], gateway=row["id"], epoch=row["epoch"])
+        return Known(record=record, origin=origin)
+
+    async def begin(self, known: Known, hello: Hello, verdict: str, reason: str) -> SessionKey:
+        """The gateway's next session, which replaces the older one.
+
+        A fencing verdict about this very epoch stays until a person lifts it; one about another epoch is about the caller alone.
+        """
+        origin = known.origin
+        async with self._database.connection() as connection, connection.transaction():
+            await self._lots.lock(connection, origin.region, origin.lot)
+            columns = {
+                "gateway": origin.gateway,
+                "boot": hello.boot,
+                "software": hello.software,
+                "clock_quality": hello.clock_quality,
+                "last_seq": hello.last_seq,
+            }
+            row = await (await connection.execute(QUERIES["session_begin"], columns)).fetchone()
+            if row is None:
+                raise SessionReplaced(f"gateway {origin.gateway} is gone")
+            if verdict != "ok" and hello.epoch == origin.epoch and not known.record.quarantined:
+                await self._set_state(connection, origin.gateway, "fenced", reason)
+            await publish(connection, [_state_event(origin.lot, origin.gateway, "connected")])
+        return SessionKey(origin=origin, session=row["session"])
+
+    async def end(self, key: SessionKey) -> None:
+        """The session's line is closed; nothing where a newer one has taken its place."""
+        origin = key.origin
+        async with self._database.connection() as connection, connection.transaction():
+            await self._lots.lock(connection, origin.region, origin.lot)
+            scope = {"gateway": origin.gateway, "session": key.session}
+            if await (await connection.execute(QUERIES["session_end"], scope)).fetchone() is not None:
+                await publish(connection, [_state_event(origin.lot, origin.gateway, "disconnected")])
+
+    async def quarantine(self, key: SessionKey, reason: str) -> None:
+        """Nothing of this gateway is applied any more until a person has looked."""
+        origin = key.origin
+        async with self._database.connection() as connection, connection.transaction():
+            await self._lots.lock(connection, origin.region, origin.lot)
+            await self._set_state(connection, origin.gateway, "quarantined", reason)
+            await publish(connection, [_state_event(origin.lot, origin.gateway, "quarantined")])
+        LOG.error("gateway quarantined", gateway=origin.gateway, lot=str(origin.lot), reason=reason)
+
+    # What a session applies
+
+    async def store_layout(self, key: SessionKey, layout_hash: bytes, body: bytes) -> None:
+        """Keep the lot as its gateway describes it.
+
+        Raises:
+            MalformedFrame: the body is no layout.
+            SessionReplaced: this session may not write.
+        """
+        lot = lot_from_layout(body)
+        async with self._writing(key) as (connection, applied):
+            await self._lots.lay_out(connection, key.origin, lot, layout_hash)
+            await self._recount(connection, key.origin, applied.seq)
+
+    async def store_states(self, key: SessionKey, states: States) -> None:
+        """Keep telemetry: the sensors' last words, the gateway's own counts, its lanes and backlog.
+
+        Raises:
+            SessionReplaced: this session may not write.
+        """
+        async with self._writing(key) as (connection, _):
+            await connection.execute(
+                QUERIES["gateway_heard"],
+                {
+                    "gateway": key.origin.gateway,
+                    "backlog": states.backlog,
+                    "unexplained": states.unexplained,
+                    "lanes": Jsonb(dict(states.lanes)),
+                },
+            )
+            if states.spots:
+                await self._lots.see(connection, key.origin, states.spots, self._clock.now())
+            if states.counts:
+                await self._lots.report(connection, key.origin, states.counts, states.as_of_seq)
+
+    async def apply_page(self, key: SessionKey, rows: Sequence[InboxRow]) -> Applied:
+        """Take rows of the log in, with the acknowledged sequence, in one transaction.
+
+        Raises:
+            SessionReplaced: this session may not write.
+        """
+        async with self._writing(key) as (connection, before):
+            if rows[0].seq > before.seq + 1:
+                raise SessionReplaced(f"row {rows[0].seq} does not follow {before.seq}")
+            forked_at = await self._pages.forked_at(connection, key.origin, rows)
+            if forked_at is not None:
+                return Applied(seq=before.seq, hash=before.hash, forked_at=forked_at)
+            taken = await self._pages.take(connection, key.origin, rows)
+            last = rows[-1]
+            counts = {
+                "gateway": key.origin.gateway,
+                "applied": taken.new,
+                "quarantined": len(taken.quarantined),
+            }
+            if last.seq > before.seq:
+                await connection.execute(
+                    QUERIES["page_acknowledge"], {**counts, "seq": last.seq, "hash": last.hash}
+                )
+            else:
+                await connection.execute(QUERIES["page_repeated"], counts)
+            await self._recount(connection, key.origin, max(last.seq, before.seq))
+            self._failpoints.hit(PAGE_BEFORE_COMMIT)
+        self._failpoints.hit(PAGE_AFTER_COMMIT)
+        ahead = last.seq > before.seq
+        return Applied(
+            seq=last.seq if ahead else before.seq,
+            hash=last.hash if ahead else before.hash,
+            new=taken.new,
+            quarantined=len(taken.quarantined),
+        )
+
+    async def documents_after(
+        self, key: SessionKey, n: int, limit: int
+    ) -> tuple[tuple[int, str, bytes], ...]:
+        """What the centre has decided for this gateway after number `n`, in order."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(
+                QUERIES["documents_after"], {"gateway": key.origin.gateway, "n": n, "limit": limit}
+            )
+            rows = await cursor.fetchall()
+        return tuple((row["n"], row["kind"], bytes(row["body"])) for row in rows)
+
+    async def documents_acknowledged(self, key: SessionKey, n: int) -> None:
+        """The gateway has applied everything up to `n`.
+
+        Raises:
+            SessionReplaced: this session may not write.
+        """
+        async with self._writing(key) as (connection, _):
+            await connection.execute(
+                QUERIES["documents_acknowledge"], {"gateway": key.origin.gateway, "n": n}
+            )
+
+    async def list_all(self, lot: UUID | None = None) -> list[DictRow]:
+        """The fleet, or one lot's part of it, as the console shows it."""
+        async with self._database.connection() as connection:
+            return await (await connection.execute(QUERIES["gateways_list"], {"lot": lot})).fetchall()
+
+    @asynccontextmanager
+    async def _writing(self, key: SessionKey) -> AsyncIterator[tuple[AsyncConnection[DictRow], Applied]]:
+        """A transaction in which this session is the one writer; answers with how far the log was applied before."""
+        origin = key.origin
+        async with self._database.connection() as connection, connection.transaction():
+            await self._lots.lock(connection, origin.region, origin.lot)
+            row = await (
+                await connection.execute(QUERIES["session_hold"], {"gateway": origin.gateway})
+            ).fetchone()
+            if row is None or (row["epoch"], row["session"]) != (origin.epoch, key.session):
+                raise SessionReplaced(f"session {key.session} of {origin.gateway} is over")
+            if row["state"] in {"quarantined", "replaced"}:
+                raise SessionReplaced(f"gateway {origin.gateway} is {row['state']}")
+            yield connection, Applied(seq=row["acknowledged_seq"], hash=bytes(row["acknowledged_hash"]))
+
+    async def _recount(self, connection: AsyncConnection[DictRow], origin: Origin, as_of_seq: int) -> None:
+        await self._lots.recount(
+            connection, origin.region, origin.lot, as_of_seq=as_of_seq, now=self._clock.now()
+        )
+
+    async def _set_state(
+        self, connection: AsyncConnection[DictRow], gateway: str, state: str, reason: str
+    ) -> None:
+        await connection.execute(
+            QUERIES["gateway_set_state"], {"gateway": gateway, "state": state, "reason": reason}
+        )
+
+    async def _row(self, connection: AsyncConnection[DictRow], gateway: str, seq: int) -> DictRow | None:
+        cursor = await connection.execute(QUERIES["gateway_record"], {"gateway": gateway, "seq": seq})
+        return await cursor.fetchone()
+
+
+def _code_hash(code: str) -> bytes:
+    return sha256(code.strip().upper().encode()).digest()
+
+
+def _state_event(lot: UUID, gateway: str, state: str) -> NewEvent:
+    return NewEvent(lot=lot, kind="GatewayStateChanged", body={"gateway": gateway, "state": state})

@@ -1,0 +1,1 @@
+"""Lots, zones, spots and what of them may be sold."""

@@ -1,0 +1,141 @@
+-- name: lot_lock
+-- Whoever changes or publishes something of a lot holds its row.
+SELECT region, id FROM parking_lots WHERE region = %(region)s AND id = %(lot)s FOR NO KEY UPDATE
+
+-- name: lot_region
+-- In which region a lot is.
+SELECT region FROM parking_lots WHERE id = %(lot)s
+
+-- name: lot_announce
+-- Make room for a lot whose layout is still to come.
+INSERT INTO parking_lots (region, id, name, source) VALUES (%(region)s, %(lot)s, %(name)s, 'gateway')
+ON CONFLICT ON CONSTRAINT parking_lots_pkey DO NOTHING
+
+-- name: lot_lay_out
+-- The lot as its own lot.toml describes it.
+UPDATE parking_lots
+   SET name = %(name)s, address = %(address)s, timezone = %(timezone)s, currency = %(currency)s, total_spots = %(total_spots)s,
+       location = ST_SetSRID(ST_MakePoint(%(longitude)s, %(latitude)s), 4326)::geography, policy = %(policy)s, lanes = %(lanes)s,
+       operating_hours = %(operating_hours)s, layout_hash = %(hash)s, source = 'gateway', updated_at = now()
+ WHERE region = %(region)s AND id = %(lot)s
+
+-- name: zones_lay_out
+-- The lot's zones: those that are gone, and those that are there.
+WITH gone AS (DELETE FROM zones WHERE lot_id = %(lot)s AND NOT id = ANY (%(id)s::text[]))
+INSERT INTO zones (region, lot_id, id, level, kind, enforced_by)
+SELECT %(region)s, %(lot)s, row.*
+  FROM unnest(%(id)s::text[], %(level)s::text[], %(kind)s::text[], %(enforced_by)s::text[]) AS row
+ON CONFLICT ON CONSTRAINT zones_pkey DO UPDATE
+   SET level = excluded.level, kind = excluded.kind, enforced_by = excluded.enforced_by, updated_at = now()
+
+-- name: spots_lay_out
+-- The lot's spots: those that are gone, and those that are there; a known one keeps its owner and its sensor's state.
+WITH gone AS (DELETE FROM parking_spots WHERE region = %(region)s AND lot_id = %(lot)s AND NOT id = ANY (%(id)s::uuid[]))
+INSERT INTO parking_spots (region, lot_id, ordinal, id, zone_id, number, type, level)
+SELECT %(region)s, %(lot)s, ordinal, id, zone_id, number, type, level
+  FROM unnest(%(id)s::uuid[], %(zone_id)s::text[], %(number)s::text[], %(type)s::text[], %(level)s::text[])
+       WITH ORDINALITY AS row (id, zone_id, number, type, level, ordinal)
+ON CONFLICT ON CONSTRAINT parking_spots_pkey DO UPDATE
+   SET zone_id = excluded.zone_id, type = excluded.type, level = excluded.level, ordinal = excluded.ordinal, updated_at = now()
+
+-- name: spots_see
+-- Keep the sensors' last word on each spot; answers with the spots whose shown state changed.
+UPDATE parking_spots AS spot
+   SET sensor_state = new.state, sensor_source = new.source, sensor_epoch = %(epoch)s, sensor_n = new.n,
+       sensor_confidence_1e4 = new.confidence, sensor_occurred_at = new.occurred_at, sensor_received_at = %(now)s,
+       is_available = CASE new.state WHEN 'free' THEN true WHEN 'occupied' THEN false END, updated_at = now()
+  FROM unnest(%(id)s::uuid[], %(n)s::bigint[], %(state)s::text[], %(source)s::text[], %(occurred_at)s::timestamptz[],
+              %(confidence)s::int[]) AS new (id, n, state, source, occurred_at, confidence),
+       parking_spots AS old
+ WHERE spot.region = %(region)s AND spot.lot_id = %(lot)s AND spot.id = new.id
+   AND old.region = spot.region AND old.id = spot.id
+   AND (spot.sensor_epoch, spot.sensor_n) < (%(epoch)s, new.n)
+RETURNING spot.id, spot.number, spot.level, spot.type, spot.sensor_state AS state, old.sensor_state AS old_state,
+          spot.sensor_occurred_at AS occurred_at, spot.sensor_confidence_1e4 AS confidence_1e4
+
+-- name: counts_report
+-- Keep the gateway's own counts; they are shown while they know of more of the log than is applied here.
+UPDATE lot_counts AS counts
+   SET reported_total = new.total, reported_sellable = greatest(0, least(new.sellable, new.total)),
+       reported_holds_until = new.holds_until, reported_as_of_seq = %(as_of_seq)s, updated_at = now()
+  FROM unnest(%(type)s::text[], %(total)s::int[], %(sellable)s::int[], %(holds_until)s::timestamptz[])
+       AS new (type, total, sellable, holds_until)
+ WHERE counts.lot_id = %(lot)s AND counts.type = new.type AND counts.owner = 'edge'
+   AND coalesce(counts.reported_as_of_seq, 0) <= %(as_of_seq)s
+
+-- name: counts_recompute
+-- Sellable now by type and owner, from the lot's claims and open stays, set-based (parking/sellable.py has the formula in words):
+-- spots − spare spots − stays without a claim − the most claims that run at one instant of [now, now + assumed stay + buffer).
+WITH lot AS (
+    SELECT region, id, policy -> 'spare_spots' AS spare,
+           make_interval(secs => (policy ->> 'assumed_stay_s')::int + (policy ->> 'turnover_buffer_s')::int) AS ahead
+      FROM parking_lots WHERE region = %(region)s AND id = %(lot)s
+), stock AS (
+    SELECT spot.type, spot.owner, count(*)::int AS total
+      FROM parking_spots AS spot
+     WHERE spot.region = %(region)s AND spot.lot_id = %(lot)s
+     GROUP BY spot.type, spot.owner
+), running AS (
+    SELECT coalesce(spot.type, claim.type) AS type, coalesce(spot.owner, 'edge') AS owner,
+           lower(claim.during) AS starts_at, upper(claim.during) AS ends_at
+      FROM claims AS claim
+      LEFT JOIN parking_spots AS spot
+        ON spot.region = claim.region AND spot.id = claim.spot_id AND spot.lot_id = claim.lot_id
+     WHERE claim.region = %(region)s AND claim.lot_id = %(lot)s AND claim.state IN ('held', 'firm')
+       AND upper(claim.during) > %(now)s
+), steps AS (
+    SELECT type, owner, greatest(starts_at, %(now)s) AS at, 1 AS step FROM running, lot WHERE starts_at < %(now)s + ahead
+    UNION ALL
+    SELECT type, owner, ends_at, -1 FROM running, lot WHERE starts_at < %(now)s + ahead AND ends_at < %(now)s + ahead
+), depths AS (
+    SELECT type, owner, sum(step) OVER (PARTITION BY type, owner ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS depth FROM steps
+), deepest AS (
+    SELECT type, owner, max(depth)::int AS depth FROM depths GROUP BY type, owner
+), claimless AS (
+    SELECT type, count(*)::int AS count FROM stays
+     WHERE lot_id = %(lot)s AND state IN ('admitted', 'inside') AND claim_id IS NULL
+     GROUP BY type
+), changes AS (
+    SELECT type, owner, min(ends_at) FILTER (WHERE ends_at < 'infinity') AS ends_at,
+           greatest(min(starts_at) FILTER (WHERE starts_at >= %(now)s + ahead) - min(ahead), %(now)s + interval '1 microsecond')
+               AS nears_at,
+           bool_or(starts_at >= %(now)s + ahead) AS any_later
+      FROM running, lot GROUP BY type, owner
+), computed AS (
+    SELECT stock.type, stock.owner, stock.total,
+           greatest(0, stock.total - coalesce(deepest.depth, 0)
+               - CASE stock.owner WHEN 'edge' THEN coalesce((lot.spare ->> stock.type)::int, 0) + coalesce(claimless.count, 0)
+                                  ELSE 0 END) AS sellable,
+           least(changes.ends_at, CASE WHEN changes.any_later THEN changes.nears_at END) AS holds_until
+      FROM lot
+      CROSS JOIN stock
+      LEFT JOIN deepest USING (type, owner)
+      LEFT JOIN changes USING (type, owner)
+      LEFT JOIN claimless USING (type)
+), gone AS (
+    DELETE FROM lot_counts WHERE lot_id = %(lot)s AND (type, owner) NOT IN (SELECT type, owner FROM stock)
+), written AS (
+    INSERT INTO lot_counts (region, lot_id, type, owner, total, sellable, holds_until, as_of_seq)
+    SELECT %(region)s, %(lot)s, type, owner, total, sellable, holds_until, %(as_of_seq)s FROM computed
+    ON CONFLICT ON CONSTRAINT lot_counts_pkey DO UPDATE
+       SET total = excluded.total, sellable = excluded.sellable, holds_until = excluded.holds_until,
+           as_of_seq = greatest(lot_counts.as_of_seq, excluded.as_of_seq), updated_at = now()
+    RETURNING type
+)
+SELECT count(*) AS types FROM written
+
+-- name: counts_shown
+-- What a lot may sell now, by type and owner.
+SELECT type, owner, total, sellable, holds_until, as_of_seq, is_reported FROM lot_counts_shown
+ WHERE lot_id = %(lot)s ORDER BY type, owner
+
+-- name: counts_due
+-- The lots of gateways whose counts hold no longer at the civil instant `now`, and how much of the log they know.
+SELECT lot.region, lot.id AS lot, max(counts.as_of_seq) AS as_of_seq
+  FROM lot_counts AS counts JOIN parking_lots AS lot ON lot.region = counts.region AND lot.id = counts.lot_id
+ WHERE counts.holds_until <= %(now)s AND lot.layout_hash IS NOT NULL
+ GROUP BY lot.region, lot.id LIMIT 500
+
+-- name: counts_next_due
+-- The civil instant at which the first of them holds no longer.
+SELECT min(holds_until) AS due_at FROM lot_counts

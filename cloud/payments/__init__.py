@@ -1,0 +1,1 @@
+"""Demands and payments."""

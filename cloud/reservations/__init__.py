@@ -1,0 +1,1 @@
+"""Claims, stays and their conflicts."""
