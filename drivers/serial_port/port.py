@@ -41,23 +41,39 @@ class LineSettings(DriverSettings):
             DriverMisconfigured: it is there and cannot be set so.
         """
         try:
-            return serial.Serial(
-                self.port,
-                self.baud,
-                parity=self.parity[0].upper(),
-                stopbits=self.stop_bits,
-                rtscts=self.flow_control == "rts_cts",
-                dsrdtr=self.flow_control == "dsr_dtr",
-                timeout=0,
-                exclusive=True,
-            )
+            opened = self._opened()
         except termios.error as refused:
-            fix = "set baud, parity and stop_bits to what this port can do"
-            raise DriverMisconfigured(
-                "parity", f"{self.port} refuses these line settings ({refused})", fix
-            ) from refused
+            raise self._wrong(str(refused)) from refused
         except OSError as gone:  # SerialException is one
             raise DeviceUnreachable(f"{self.port} cannot be opened: {gone}") from gone
+        if not self._took_effect(opened.fileno()):
+            opened.close()
+            raise self._wrong("parity or stop bits did not take effect")
+        return opened
+
+    def _opened(self) -> serial.Serial:
+        return serial.Serial(
+            self.port,
+            self.baud,
+            parity=self.parity[0].upper(),
+            stopbits=self.stop_bits,
+            rtscts=self.flow_control == "rts_cts",
+            dsrdtr=self.flow_control == "dsr_dtr",
+            timeout=0,
+            exclusive=True,
+        )
+
+    def _took_effect(self, descriptor: int) -> bool:
+        """Look at the line as it is: a driver of the kernel may leave out what it cannot do and report success."""
+        flags: int = termios.tcgetattr(descriptor)[2]
+        parity = {0: "none", termios.PARENB: "even", termios.PARENB | termios.PARODD: "odd"}
+        stop_bits = 2 if flags & termios.CSTOPB else 1
+        is_parity = parity.get(flags & (termios.PARENB | termios.PARODD))
+        return (is_parity, stop_bits) == (self.parity, self.stop_bits)
+
+    def _wrong(self, problem: str) -> DriverMisconfigured:
+        fix = "set baud, parity and stop_bits to what this port can do"
+        return DriverMisconfigured("parity", f"{self.port} refuses these line settings ({problem})", fix)
 
 
 class SerialPort:

@@ -44,6 +44,11 @@ class PaymentTerminalWire:
         """Return the money that moved, in minor units."""
         return sum(record.amount_minor for record in self.records.values() if record.reference is not None)
 
+    @property
+    def customers(self) -> int:
+        """Return how many payments are under way."""
+        return len(self._pending)
+
     def start(self) -> None:
         """Plug the cable in and answer; call it on the running loop."""
         self._rest = b""
