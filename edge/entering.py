@@ -13,8 +13,8 @@ from edge.change import Change, PlateOfStay, fact
 from edge.lane_log import LotLaneLog, Refused
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
-from edge.plates import PlateHash
 from edge.price_list import PriceList
+from edge.store.cipher import PlateKeys
 from edge.ticket_office import TicketOffice
 from edge.visit import Answered, PresentedKind, Ticket, Visit
 from parking.admission import Arrival, NewIds, Passback, Standing, decide_entry
@@ -35,7 +35,7 @@ class Entering:
     ledger: Ledger
     prices: PriceList
     office: TicketOffice
-    plates: PlateHash
+    plates: PlateKeys
     log: LotLaneLog
     clock: Clock
     new_id: Callable[[], str]
@@ -104,7 +104,7 @@ class Entering:
             credential = Credential(kind=CredentialKind.TICKET, subject=new_stay)
             return Arrival(credential=credential, type=presented.spot_type or SpotType.REGULAR)
         if presented.kind is PresentedKind.PLATE:
-            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.of(presented.text))
+            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.hash(presented.text))
             return Arrival(credential=credential, stay=self.ledger.open_stay(credential))
         ticket = self.office.read(presented.text)
         if ticket is None:

@@ -15,8 +15,8 @@ from edge.lane_log import LotLaneLog, Refused
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
 from edge.payments import Outcome, Payments
-from edge.plates import PlateHash
 from edge.price_list import PriceList
+from edge.store.cipher import PlateKeys
 from edge.ticket_office import ReadToken, TicketOffice
 from edge.visit import Answered, PresentedKind, Visit
 from parking.clock import Clock
@@ -48,7 +48,7 @@ class Leaving:
     prices: PriceList
     office: TicketOffice
     payments: Payments
-    plates: PlateHash
+    plates: PlateKeys
     log: LotLaneLog
     clock: Clock
     new_id: Callable[[], str]
@@ -108,7 +108,7 @@ class Leaving:
         """Whether what was presented can be read, and the stay it belongs to."""
         presented = visit.presented
         if presented.kind is PresentedKind.PLATE:
-            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.of(presented.text))
+            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.hash(presented.text))
             return True, self.ledger.open_stay(credential)
         token = self.office.read(presented.text)
         return token is not None, None if token is None else self.stay_of(token)

@@ -39,7 +39,7 @@ class LaneContacts(Protocol):
 class Observer(Protocol):
     """Where readings of spots go."""
 
-    def take(self, reading: SpotReading) -> asyncio.Future[None]:
+    def observe(self, reading: SpotReading) -> asyncio.Future[None]:
         """A sensor spoke; the future resolves when that is durable."""
         ...
 
@@ -61,7 +61,7 @@ class Translation:
     def take(self, reading: Reading) -> asyncio.Future[None]:
         """Pass a reading on; the future resolves when it is durable (contacts and codes live in the lane alone)."""
         if isinstance(reading, SpotReading):
-            return self.observer.take(reading)
+            return self.observer.observe(reading)
         if isinstance(reading, MalformedReading):
             return self.observer.quarantine(reading)
         if isinstance(reading, InputReading):
