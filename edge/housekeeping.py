@@ -9,11 +9,13 @@ acknowledges its own log: it has nobody to keep it for.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from edge.change import Change, Tidy
 from edge.ledger import Ledger
 from edge.reading_keys import MOST_KEYS
+from edge.store.opening import Witness, write_witness
 from edge.store.store import HOUR_US, Store
 from parking.clock import Clock
 from sync.instants import to_us
@@ -52,6 +54,7 @@ class Housekeeping:
         epoch = self._ledger.epoch
         may_go = self._store.rows("acknowledged_before", epoch=epoch, hour=hour)[0]["seq"] or 0
         scarce = self.over_bound() is not None
+        known = Witness(epoch=epoch, seq=self._ledger.last_seq)
         await self._ledger.commit(
             Change(
                 tidy=Tidy(
@@ -65,6 +68,8 @@ class Housekeeping:
                 )
             )
         )
+        with suppress(OSError):  # a disk that takes nothing is said by the writer
+            write_witness(self._store.path, known)
         self._ledger.refusal = self.over_bound()
         oldest = self._store.rows("oldest_row", epoch=epoch)[0]["seq"]
         return oldest is not None and oldest <= may_go

@@ -20,7 +20,7 @@ from edge.change import Acknowledgement, Change, SpotState, StoredDocument, fact
 from edge.errors import LedgerFull
 from edge.log_head import LogHead
 from edge.reading_keys import RecentKeys
-from edge.store.recovery import Recovered, recover, without_spot
+from edge.store.recovery import Recovered, rebuilt_book, recover
 from edge.store.store import NumberedChange, Store
 from edge.writer import Writer
 from parking.book import Book
@@ -87,15 +87,7 @@ class Ledger:
         self._clock = clock
         self._booted_at = clock.monotonic()
         self._meta: dict[str, str | int | bytes] = dict(recovered.meta)
-        spots = {spot.id for spot in lot.spots}
-        self.book = Book.rebuild(
-            spots=lot.spots,
-            owners=recovered.owners,
-            policy=lot.policy,
-            zones=lot.zones,
-            claims=[c if c.spot is None or c.spot in spots else without_spot(c) for c in recovered.claims],
-            stays=[stay for stay in recovered.stays if stay.is_open],
-        )
+        self.book: Book = rebuilt_book(lot, recovered)
         self._stays: dict[StayId, Stay] = {}
         self._by_credential: dict[Credential, StayId] = {}
         self._by_subject: dict[str, StayId] = {}

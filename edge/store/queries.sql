@@ -12,6 +12,10 @@ PRAGMA synchronous = FULL;
 -- A row never refers to one that is not there.
 PRAGMA foreign_keys = ON;
 
+-- name: defer_foreign_keys
+-- Rows that refer to each other arrive in any order, within one transaction.
+PRAGMA defer_foreign_keys = ON;
+
 -- name: set_vacuum
 -- Pages that retention frees can be given back; takes effect in a new file only.
 PRAGMA auto_vacuum = INCREMENTAL;

@@ -7,9 +7,11 @@ after it are chained anew: nobody has acknowledged them. Rows that are acknowled
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from edge.change import QuarantinedRecord, SpotState, StoredDocument
 from edge.store.rows import (
@@ -25,19 +27,23 @@ from edge.store.rows import (
     stay_out,
 )
 from edge.store.store import Store
+from parking.book import Book
 from parking.claims import Claim
 from parking.demands import Demand, Payment
+from parking.errors import ClaimsOverlap
 from parking.ids import SpotId
-from parking.lot import Owner
+from parking.lot import Lot, Owner
 from parking.stays import Stay
 from sync.chain import Envelope, genesis, next_hash, pack_envelope, unpack_envelope
-from sync.errors import MalformedFrame
+from sync.errors import MalformedFrame, SyncError
 from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
 
 CLOSED_STAYS_KEPT = timedelta(days=2)
 PAGE_ROWS = 2_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +87,11 @@ def recover(store: Store, *, gateway: str, epoch: int, boot: str, now: datetime)
     return Recovered(
         meta=meta,
         owners={SpotId(row["id"]): owner_out(row["owner"]) for row in store.rows("read_spots")},
-        claims=tuple(map(claim_out, store.rows("read_claims"))),
-        stays=tuple(map(stay_out, store.rows("read_stays", **since))),
-        demands=tuple(map(demand_out, store.rows("read_demands", **since))),
-        payments=tuple(map(payment_out, store.rows("read_payments", **since))),
-        spot_states=tuple(map(spot_state_out, states)),
+        claims=_readable(store.rows("read_claims"), claim_out, "claim", losses),
+        stays=_readable(store.rows("read_stays", **since), stay_out, "stay", losses),
+        demands=_readable(store.rows("read_demands", **since), demand_out, "demand", losses),
+        payments=_readable(store.rows("read_payments", **since), payment_out, "payment", losses),
+        spot_states=_readable(states, spot_state_out, "spot state", losses),
         uploaded={(SpotId(row["spot"]), row["writer"]): row["uploaded"] for row in states},
         reading_keys=tuple((row["source"], row["key"]) for row in store.rows("read_reading_keys")),
         documents=tuple(
@@ -93,13 +99,26 @@ def recover(store: Store, *, gateway: str, epoch: int, boot: str, now: datetime)
             for row in store.rows("read_documents")
         ),
         ends=ends,
-        losses=losses,
+        losses=tuple(losses),
     )
+
+
+def _readable(
+    rows: Iterable[sqlite3.Row], read: Callable[[sqlite3.Row], T], name: str, losses: list[str]
+) -> tuple[T, ...]:
+    """The rows that say something; one that was torn below SQLite stays in the file and is named."""
+    found: list[T] = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (SyncError, ValueError, TypeError, OverflowError) as damage:
+            losses.append(f"a {name} cannot be read: {damage}")
+    return tuple(found)
 
 
 def _verified_ends(
     store: Store, meta: Mapping[str, str | int | bytes], *, gateway: str, epoch: int, boot: str, now: datetime
-) -> tuple[LogEnds, tuple[str, ...]]:
+) -> tuple[LogEnds, list[str]]:
     """Walk what is not acknowledged; a log of another epoch counts as none."""
     seq, last_hash = 0, genesis(gateway, epoch)
     if meta.get("epoch") == epoch and meta.get("gateway") == gateway:
@@ -121,7 +140,7 @@ def _verified_ends(
     ends = LogEnds(
         last_seq=seq, last_hash=last_hash, acknowledged_seq=acknowledged[0], acknowledged_hash=acknowledged[1]
     )
-    return ends, tuple(losses)
+    return ends, losses
 
 
 def _acknowledged(meta: Mapping[str, str | int | bytes], seq: int, last_hash: bytes) -> tuple[int, bytes]:
@@ -208,6 +227,18 @@ def _chained(envelope: Envelope, body: bytes, previous: bytes) -> LogEntry:
     )
 
 
-def without_spot(claim: Claim) -> Claim:
-    """A claim whose spot the lot no longer has: it keeps its promise of a place of the type."""
-    return replace(claim, spot=None)
+def rebuilt_book(lot: Lot, recovered: Recovered) -> Book:
+    """The promises in memory. A claim whose spot the lot no longer has keeps its promise of a place of the type; one that was torn so
+    that it overlaps another is kept as a clash: what is on record is never dropped.
+    """
+    book = Book(spots=lot.spots, owners=recovered.owners, policy=lot.policy, zones=lot.zones)
+    spots = {spot.id for spot in lot.spots}
+    for claim in recovered.claims:
+        placed = claim if claim.spot is None or claim.spot in spots else replace(claim, spot=None)
+        try:
+            book.apply([placed])
+        except ClaimsOverlap:
+            book.apply([replace(placed, clashing=True)])
+    for stay in recovered.stays:
+        book.note_stay(stay)
+    return book

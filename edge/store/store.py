@@ -74,6 +74,12 @@ class Store:
             os.close(self._lock)
             raise
 
+    def abandon(self) -> None:
+        """Close a file that is broken."""
+        self._reader.close()
+        self._database.close()
+        os.close(self._lock)
+
     def close(self) -> None:
         """Fold the write-ahead log back and close."""
         self._reader.close()
