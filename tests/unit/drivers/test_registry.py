@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from drivers.errors import DriverMisconfigured
+from drivers.ports import Reading
+from drivers.registry import kinds, make_driver
+
+MINIMAL: dict[str, dict[str, object]] = {
+    "modbus_barrier": {"port": "/dev/barrier", "units": {"north": 1}},
+    "mqtt": {"topics": ["application/#"], "format": "chirpstack", "decoder": "bosch/tps110"},
+    "payment_terminal": {"port": "/dev/till"},
+    "serial_reader": {"port": "/dev/reader"},
+}
+
+
+def test_our_own_drivers_are_found_as_a_third_partys_would_be() -> None:
+    assert set(MINIMAL) <= set(kinds())
+
+
+@pytest.mark.parametrize("kind", sorted(MINIMAL))
+def test_a_minimal_table_makes_a_driver_and_opens_nothing(kind: str) -> None:
+    assert make_driver(kind, "it", MINIMAL[kind]) is not None
+
+
+@pytest.mark.parametrize("kind", sorted(MINIMAL))
+def test_a_misspelt_setting_is_named_and_the_real_ones_are_listed(kind: str) -> None:
+    with pytest.raises(DriverMisconfigured, match="prot") as refused:
+        make_driver(kind, "it", {**MINIMAL[kind], "prot": "/dev/x"})
+    assert "port" in refused.value.fix
+
+
+def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
+    with pytest.raises(DriverMisconfigured, match="modbus_barrier, mqtt") as refused:
+        make_driver("modbus", "it", {})
+    assert refused.value.field == "kind"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "field"),
+    [
+        ("modbus_barrier", {"units": {"north": 300}}, "units.north"),
+        ("modbus_barrier", {"units": {"north": 1, "south": 1}}, "settings"),
+        ("modbus_barrier", {"poll_ms": "often"}, "poll_ms"),
+        ("modbus_barrier", {"coils": {"open": -1}}, "coils.open"),
+        ("mqtt", {"format": "xml"}, "format"),
+        ("mqtt", {"decoder": "bosch/none"}, "decoder"),
+        ("mqtt", {"devices": {"a84041000181c061": "none/none"}}, "devices"),
+        ("mqtt", {"format": "json"}, "settings"),
+        ("mqtt", {"format": "json", "json": {"device": "spot", "occupied": "$.taken"}}, "json"),
+        ("mqtt", {"user": "lot"}, "settings"),
+        ("serial_reader", {"style": "morse"}, "style"),
+        ("serial_reader", {"parity": "mark"}, "parity"),
+        ("payment_terminal", {"ping_every_s": 0}, "ping_every_s"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_fix(kind: str, wrong: dict[str, object], field: str) -> None:
+    with pytest.raises(DriverMisconfigured) as refused:
+        make_driver(kind, "it", {**MINIMAL[kind], **wrong})
+    assert refused.value.field.startswith(field)
+    assert refused.value.problem
+    assert refused.value.fix
+
+
+async def test_a_password_file_that_cannot_be_read_is_a_wrong_setting() -> None:
+    driver = make_driver(
+        "mqtt", "it", {**MINIMAL["mqtt"], "user": "lot", "password_file": "/nowhere/password"}
+    )
+    with pytest.raises(DriverMisconfigured, match="password_file"):
+        await driver.run(NoSink())
+
+
+class NoSink:
+    """Nothing arrives."""
+
+    def deliver(self, reading: Reading) -> asyncio.Future[None]:
+        raise AssertionError(reading)
+
+    def alive(self) -> None:
+        raise AssertionError
