@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 RUN_PACKAGES := python3-venv postgresql-15-postgis-3 mosquitto
-TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core fonts-noto-color-emoji systemd
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-dejavu-core fonts-noto-color-emoji systemd graphviz
 DEMO_SECONDS ?= 60
 DEMO_SPEED ?= 60
 DEMO_SEED ?= 1
@@ -39,6 +39,7 @@ check: system-test $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	deploy/check_units.sh
+	$(BIN)/python docs/state_diagrams.py --check
 
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
