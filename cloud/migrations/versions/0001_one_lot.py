@@ -38,7 +38,7 @@ CREATE TABLE parking_lots (
     currency           text NOT NULL DEFAULT 'EUR',
     total_spots        integer NOT NULL DEFAULT 0,
     hourly_rate_minor  bigint,
-    amenities          jsonb NOT NULL DEFAULT '[]',
+    amenities          jsonb NOT NULL DEFAULT '{}',
     operating_hours    jsonb,
     policy             jsonb NOT NULL DEFAULT '{}',
     lanes              jsonb NOT NULL DEFAULT '[]',
