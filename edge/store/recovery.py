@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from edge.change import QuarantinedRecord, SpotState, StoredDocument
+from edge.store.reader import StoreReader
 from edge.store.rows import (
     LogEntry,
     Parameters,
@@ -82,6 +83,18 @@ def recover(store: Store, *, gateway: str, epoch: int, boot: str, now: datetime)
     """
     meta = meta_out(store.rows("read_meta"))
     ends, losses = _verified_ends(store, meta, gateway=gateway, epoch=epoch, boot=boot, now=now)
+    return read_everything(store, meta=meta, ends=ends, losses=losses, now=now)
+
+
+def read_everything(
+    store: StoreReader,
+    *,
+    meta: Mapping[str, str | int | bytes],
+    ends: LogEnds,
+    losses: list[str],
+    now: datetime,
+) -> Recovered:
+    """All rows that memory holds; those that cannot be read are added to `losses`."""
     since = {"closed_since_us": to_us(now - CLOSED_STAYS_KEPT)}
     states = store.rows("read_spot_states")
     return Recovered(
@@ -141,6 +154,22 @@ def _verified_ends(
         last_seq=seq, last_hash=last_hash, acknowledged_seq=acknowledged[0], acknowledged_hash=acknowledged[1]
     )
     return ends, losses
+
+
+def whole_ends(store: StoreReader, meta: Mapping[str, str | int | bytes]) -> tuple[LogEnds, bool]:
+    """Where the log stands, and whether its unacknowledged end is one chain; changes nothing."""
+    gateway, epoch = str(meta.get("gateway", "")), meta.get("epoch", 0)
+    number = epoch if isinstance(epoch, int) else 0
+    acknowledged = _acknowledged(meta, 0, genesis(gateway, number))
+    seq, last_hash = acknowledged
+    whole = True
+    while whole and (rows := store.log_page(epoch=number, after_seq=seq, limit=PAGE_ROWS)):
+        whole = _whole_rows(seq, last_hash, rows) == len(rows)
+        seq, last_hash = rows[-1].seq, rows[-1].hash
+    ends = LogEnds(
+        last_seq=seq, last_hash=last_hash, acknowledged_seq=acknowledged[0], acknowledged_hash=acknowledged[1]
+    )
+    return ends, whole
 
 
 def _acknowledged(meta: Mapping[str, str | int | bytes], seq: int, last_hash: bytes) -> tuple[int, bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ from sqlite_utils import Database
 from edge.change import Change, Tidy
 from edge.errors import StoreError, StoreInUse
 from edge.store.cipher import PlateCipher
-from edge.store.database import open_to_read, open_to_write, storing
+from edge.store.database import open_to_write, storing
 from edge.store.named_queries import QUERIES
+from edge.store.reader import StoreReader
 from edge.store.rows import (
     LogEntry,
     Parameters,
@@ -35,7 +35,6 @@ from edge.store.rows import (
 from parking.lot import Spot, Tier
 from sync.failpoints import Failpoints
 from sync.instants import to_us
-from sync.messages import LogRow
 
 BEFORE_COMMIT = "edge.ledger.before_commit"
 AFTER_COMMIT = "edge.ledger.after_commit"
@@ -53,7 +52,7 @@ class NumberedChange:
     seq: int
 
 
-class Store:
+class Store(StoreReader):
     """An open ledger file. `lock` keeps a second agent out for as long as it is open."""
 
     def __init__(self, path: Path, *, cipher: PlateCipher, failpoints: Failpoints) -> None:
@@ -63,26 +62,30 @@ class Store:
             StoreInUse: another agent has it open.
             StoreUnwritable, StoreDamaged, StoreTooNew: see edge.store.database.
         """
-        self.path = path
         self._cipher = cipher
         self._failpoints = failpoints
         self._lock = _lock(path)
         try:
             self._database: Database = open_to_write(path)
-            self._reader = open_to_read(path)
         except BaseException:
+            os.close(self._lock)
+            raise
+        try:
+            super().__init__(path)
+        except BaseException:
+            self._database.close()
             os.close(self._lock)
             raise
 
     def abandon(self) -> None:
         """Close a file that is broken."""
-        self._reader.close()
+        super().close()
         self._database.close()
         os.close(self._lock)
 
     def close(self) -> None:
         """Fold the write-ahead log back and close."""
-        self._reader.close()
+        super().close()
         try:
             with storing():
                 self._database.conn.execute(QUERIES["checkpoint"]).fetchall()
@@ -208,35 +211,13 @@ class Store:
         if rows:
             self._database.conn.executemany(QUERIES[query], rows)
 
-    # Out
-
-    def rows(self, query: str, **parameters: object) -> list[sqlite3.Row]:
-        """All rows that a named query answers with, as of the last commit."""
-        with storing():
-            return self._reader.execute(QUERIES[query], parameters).fetchall()
-
-    def log_page(self, *, epoch: int, after_seq: int, limit: int) -> tuple[LogRow, ...]:
-        """Durable rows after `after_seq`, in order, at most `limit`, as stored."""
-        found = self.rows("log_page", epoch=epoch, after_seq=after_seq, limit=limit)
-        return tuple(LogRow(seq=row["seq"], hash=row["hash"], body=row["body"]) for row in found)
-
-    def hash_at(self, *, epoch: int, seq: int) -> bytes | None:
-        """The hash of a durable row; None where it is not there."""
-        found = self.rows("hash_at", epoch=epoch, seq=seq)
-        return found[0]["hash"] if found else None
+    # Out: `rows`, `log_page` and more of StoreReader, as of the last commit
 
     def plate(self, stay: str) -> str | None:
         """The plate a stay was admitted with; None where there is none, or none that this key reads."""
         found = self.rows("read_plate", stay=stay)
         stored = found[0]["plate_encrypted"] if found else None
         return None if stored is None else self._cipher.decrypt(stored)
-
-    def used_bytes(self) -> int:
-        """Bytes of the file that hold something."""
-        pages = [self.rows(query)[0][0] for query in ("page_count", "free_pages", "page_size")]
-        return int((pages[0] - pages[1]) * pages[2])
-
-    # Keeping it small and whole: on the writing side
 
     def rewrite(self, entries: Iterable[LogEntry], aside: Sequence[Parameters]) -> None:
         """Chain rows of the log anew and keep what they replace aside, as one transaction."""

@@ -1,0 +1,84 @@
+"""`lotgate edge …`: what an installer types at the lot."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.bootstrap import run_agent
+from edge.check import check, report
+from edge.enrolment import enrol
+from edge.errors import EdgeError
+from edge.inspect import inspect
+from sync.errors import SyncError
+
+EXIT_OK, EXIT_WRONG, EXIT_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `lotgate edge …`; exit 0, 1 (it failed, said on stderr) or 2 (used wrongly)."""
+    try:
+        asked = _parser().parse_args(arguments[1:])
+    except SystemExit as usage:
+        return usage.code if isinstance(usage.code, int) else EXIT_USAGE
+    try:
+        return int(asked.run(asked))
+    except (EdgeError, SyncError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_WRONG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lotgate edge", description="The agent of one lot.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = _command(commands, "run", "run the lot until told to stop")
+    run.set_defaults(run=_run)
+    checking = _command(commands, "check", "say what is wrong with the lot's TOML: file, line, field, fix")
+    checking.add_argument("--json", action="store_true", help="for machines")
+    checking.set_defaults(run=_check)
+    looking = _command(commands, "inspect", "show the ledger while the agent runs")
+    looking.add_argument("--json", action="store_true", help="for machines")
+    looking.add_argument("--plain", action="store_true", help="ASCII without colour")
+    looking.set_defaults(run=_inspect)
+    enrolling = _command(commands, "enrol", "make this unit's key and introduce it to the centre")
+    enrolling.add_argument(
+        "--code", required=True, help="the one-time code of `lotgate cloud gateways invite`"
+    )
+    enrolling.add_argument("--url", help="the centre, where it is not that of [cloud]")
+    enrolling.set_defaults(run=_enrol)
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=summary, description=summary)
+    command.add_argument(
+        "--config", type=Path, default=Path("lot.toml"), help="the lot's TOML (default: lot.toml)"
+    )
+    return command
+
+
+def _run(asked: argparse.Namespace) -> int:
+    settings, problems = check(asked.config, os.environ)
+    if settings is None or problems:
+        sys.stderr.write("".join(f"{problem}\n" for problem in problems))
+        return EXIT_WRONG
+    return run_agent(settings)
+
+
+def _check(asked: argparse.Namespace) -> int:
+    text, status = report(asked.config, os.environ, as_json=asked.json)
+    sys.stdout.write(f"{text}\n")
+    return status
+
+
+def _inspect(asked: argparse.Namespace) -> int:
+    return inspect(asked.config, os.environ, as_json=asked.json, plain=asked.plain)
+
+
+def _enrol(asked: argparse.Namespace) -> int:
+    return enrol(asked.config, os.environ, code=asked.code, url=asked.url)
