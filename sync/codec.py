@@ -91,7 +91,7 @@ _SPOT_STATE = _row(
     spot=_ID,
     n=_SEQ,
     state=_WORD,
-    source=_ID,
+    source=text(200),
     occurred_us=_TIME,
     confidence_1e4=integer(0, 10_000),
 )

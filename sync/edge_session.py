@@ -270,12 +270,19 @@ class EdgeSession:
         self._states_sent_s = now_s
         return sent + self._go_on(now_s)
 
-    def page_read(self, rows: tuple[LogRow, ...], previous_hash: bytes, now_s: float) -> list[EdgeEffect]:
-        """The answer to `ReadPage`: rows from the one asked for on, and the hash of the row before."""
+    def page_read(
+        self, rows: tuple[LogRow, ...], previous_hash: bytes | None, now_s: float
+    ) -> list[EdgeEffect]:
+        """The answer to `ReadPage`: durable rows from the one asked for on, none where they are not durable yet, and the hash of the row
+        before (None where it is gone).
+        """
+        if not rows:
+            self._outbox.nothing_durable()
+            return []
         run = self._run(rows)
-        if not run:
+        if not run or previous_hash is None:
             self._outbox.refused(now_s)
-            missing = f"log[{self._outbox.sent_seq + 1}]"
+            missing = f"log[{self._outbox.sent_seq + (0 if run else 1)}]"
             return [FrameRefused(code="hole_in_log", field=missing, about="page")]
         page = Page(
             epoch=self.epoch,

@@ -62,6 +62,10 @@ class Outbox:
         """The log now ends at `last_seq`."""
         self.last_seq = max(self.last_seq, last_seq)
 
+    def nothing_durable(self) -> None:
+        """No row after `sent_seq` is durable yet; the next that becomes durable is told by `grown`."""
+        self.last_seq = self.sent_seq
+
     def due(self, now_s: float) -> int:
         """How many rows after `sent_seq` are to go now, in one page; 0 for none."""
         if self.sent_seq >= self.last_seq or len(self._on_their_way) >= self._pace.window:
