@@ -10,6 +10,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from drivers.supervisor import DriverHealth, DriverState, Supervisor
@@ -80,6 +81,7 @@ class LotDesk:
     store_path: Path
     link_status: Callable[[], LinkStatus]
     clock_status: Callable[[], ClockStatus]
+    picture_changed: Callable[[], None]
     figures: Callable[[], Mapping[str, float]] = dict
     started_at: datetime
     _watchers: dict[str, set[asyncio.Event]] = field(default_factory=dict)
@@ -88,7 +90,7 @@ class LotDesk:
     def follow(self) -> None:
         """Keep the views live: lanes tell their own changes, the ledger tells counts."""
         for lane, runner in self.runners.items():
-            runner.changed = lambda lane=lane: self._wake(lane)  # type: ignore[misc]  # a default binds the loop's lane
+            runner.changed = partial(self._lane_changed, lane)
         self.ledger.subscribe(self._note)
 
     # What the screens ask
@@ -298,6 +300,10 @@ class LotDesk:
         if change.claims or change.stays:
             for lane in self.runners:
                 self._wake(lane)
+
+    def _lane_changed(self, lane: str) -> None:
+        self._wake(lane)
+        self.picture_changed()
 
     def _wake(self, lane: str) -> None:
         for woken in self._watchers.get(lane, ()):

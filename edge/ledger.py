@@ -99,7 +99,7 @@ class Ledger:
             self._payments.setdefault(payment.demand, {})[payment.id] = payment
         self._spot_states = {(state.spot, state.writer): state for state in recovered.spot_states}
         self._uploaded: dict[tuple[SpotId, str], int] = dict(recovered.uploaded)
-        self._documents: dict[str, StoredDocument] = {d.kind: d for d in recovered.documents}
+        self._documents: list[StoredDocument] = sorted(recovered.documents, key=lambda document: document.n)
         self.document_n = max((d.n for d in recovered.documents), default=0)
         self._subscribers: list[Callable[[Change], None]] = []
         self._last: asyncio.Future[None] | None = None
@@ -225,9 +225,9 @@ class Ledger:
         """The plate that a stay was admitted with, where there is one that our key reads."""
         return self._store.plate(stay)
 
-    def document(self, kind: str) -> StoredDocument | None:
-        """The newest document of a kind."""
-        return self._documents.get(kind)
+    def documents(self) -> Sequence[StoredDocument]:
+        """What the centre decided for this lot, in its order."""
+        return list(self._documents)
 
     def meta(self, key: str) -> str | int | bytes | None:
         """A value remembered by an earlier change."""
@@ -392,7 +392,7 @@ class Ledger:
             spot = (state.spot, state.writer)
             self._uploaded[spot] = max(state.n, self._uploaded.get(spot, 0))
         for document in change.documents:
-            self._documents[document.kind] = document
+            self._documents.append(document)
             self.document_n = max(self.document_n, document.n)
         for key, value in change.meta.items():
             if value is None:

@@ -1,0 +1,320 @@
+"""The whole agent on one page: what one lot is made of, in the order of the arrows. Constructor calls only; nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from time import monotonic
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from drivers.errors import DeviceUnreachable
+from drivers.ports import Command, Done, Move, MoveArm
+from drivers.registry import make_driver
+from drivers.supervisor import Patience, Supervisor
+from edge.agent import Agent
+from edge.api.app import make_app
+from edge.api.desk import ClockStatus
+from edge.api.devices import Device, Role
+from edge.api.pages.renderer import Site
+from edge.centre import Centre
+from edge.configuration import Configuration
+from edge.desk import LotDesk
+from edge.enrolment import Enrolment
+from edge.entering import Entering
+from edge.figures import EdgeFigures
+from edge.housekeeping import Housekeeping
+from edge.lane_log import LotLaneLog
+from edge.lane_runner import LaneLimits, LaneRunner
+from edge.leaving import Leaving
+from edge.ledger import Ledger
+from edge.line import LinkSettings
+from edge.link import Link
+from edge.link_picture import LinkPicture
+from edge.local_server import LocalServer
+from edge.notify import ServiceNotifier
+from edge.observing import Observing
+from edge.payments import Payments
+from edge.price_list import PriceList
+from edge.promises import Promises
+from edge.settings import LaneSettings, Settings
+from edge.store.cipher import PlateKeys
+from edge.store.opening import open_store
+from edge.system_clock import clock_from
+from edge.ticket_office import TicketOffice
+from edge.translation import DeviceSink, Translation
+from edge.writer import ThreadWriter
+from lotgate import __version__
+from parking.admission import Passback
+from parking.lot import LaneKind
+from sync.failpoints import Failpoints
+from sync.keys import SigningKey
+
+# How long a kind of driver may say nothing (real seconds). Readers and terminals are silent for hours in a quiet lane.
+PATIENCE: Mapping[str, Patience] = {
+    "mqtt": Patience(silent_after_s=60.0, restart_after_s=120.0),
+    "modbus_barrier": Patience(silent_after_s=1.0, restart_after_s=5.0),
+}
+
+
+def run_agent(settings: Settings) -> int:
+    """Run one lot until it is told to stop; 0 where it was told to."""
+    _log_as_json(sys.stderr.isatty())
+    asyncio.run(_run(settings, os.environ))
+    return 0
+
+
+async def _run(settings: Settings, environment: Mapping[str, str]) -> None:
+    agent = make_agent(settings, environment, new_id=lambda: str(uuid4()), random=Random(uuid4().int))
+    await agent.run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneArm:
+    """The wire to one lane's controller: finds the driver that has it."""
+
+    device: str
+    ask: Callable[[str, Command, float], Awaitable[Done]]
+
+    async def move(self, move: Move, *, timeout_s: float) -> None:
+        """Tell the controller, see `edge.lane_runner.Arm`."""
+        await self.ask(self.device, MoveArm(device=self.device, move=move), timeout_s)
+
+
+def make_agent(
+    settings: Settings, environment: Mapping[str, str], *, new_id: Callable[[], str], random: Random
+) -> Agent:
+    """Everything, from the disk upwards. The event loop runs already.
+
+    Raises:
+        EdgeError: the store or the enrolment cannot be used.
+        DriverMisconfigured: a driver's settings cannot work (`lotgate edge check` says so before).
+    """
+    clock = clock_from(environment)
+    failpoints = Failpoints.parse(environment.get("LOTGATE_FAILPOINT"))
+    key = SigningKey.read_or_make(settings.key_file)
+    enrolment = Enrolment.read(settings.key_file)
+    plates = PlateKeys(key.derive("plates"))
+    epoch = 0 if enrolment is None else enrolment.epoch
+
+    opened = open_store(settings.store.path, cipher=plates, failpoints=failpoints, epoch=epoch)
+    ledger = Ledger.open(
+        opened.store,
+        ThreadWriter(opened.store.commit),
+        lot=settings.lot,
+        gateway="" if enrolment is None else enrolment.gateway,
+        epoch=epoch,
+        boot=new_id(),
+        clock=clock,
+        software=__version__,
+        fenced=opened.fenced,
+        losses=opened.losses,
+    )
+    prices = PriceList([settings.tariff])
+    configuration = Configuration(
+        ledger=ledger, now=clock.now, on_tariff=prices.add, on_keys=lambda _keys: None
+    )
+    for document in ledger.documents():
+        configuration.restore(document)
+
+    office = TicketOffice(lot=settings.lot, key=key, epoch=epoch, clock=clock)
+    lane_log = LotLaneLog(ledger=ledger, clock=clock)
+    switchboard = Switchboard()
+    payments = Payments(
+        ledger=ledger,
+        prices=prices,
+        office=office,
+        clock=clock,
+        new_id=new_id,
+        terminals={lane.id: lane.terminal for lane in settings.lanes if lane.terminal is not None},
+        ask=switchboard.ask_terminal,
+    )
+    entering = Entering(
+        lot=settings.lot,
+        ledger=ledger,
+        prices=prices,
+        office=office,
+        plates=plates,
+        log=lane_log,
+        clock=clock,
+        new_id=new_id,
+        passback=Passback(settings.anti_passback),
+    )
+    leaving = Leaving(
+        lot=settings.lot,
+        ledger=ledger,
+        prices=prices,
+        office=office,
+        payments=payments,
+        plates=plates,
+        log=lane_log,
+        clock=clock,
+        new_id=new_id,
+    )
+    lane_failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    runners: dict[str, LaneRunner] = {
+        lane.id: LaneRunner(
+            lane=lane.id,
+            kind=lane.kind,
+            work=entering if lane.kind is LaneKind.ENTRY else leaving,
+            arm=LaneArm(device=lane.barrier, ask=switchboard.ask),
+            log=lane_log,
+            clock=clock,
+            limits=_limits(lane),
+            failed=lane_failed,
+        )
+        for lane in settings.lanes
+    }
+    observing = Observing(ledger, sensors=settings.sensors, clock=clock)
+    translation = Translation(
+        lanes_by_barrier={lane.barrier: runners[lane.id] for lane in settings.lanes},
+        lanes_by_reader={lane.reader: runners[lane.id] for lane in settings.lanes if lane.reader is not None},
+        observer=observing,
+    )
+    supervisors = [
+        Supervisor(
+            driver.name,
+            make_driver(driver.kind, driver.name, driver.own),
+            DeviceSink(translation=translation),
+            random=random,
+            monotonic=monotonic,
+            patience=PATIENCE.get(driver.kind),
+        )
+        for driver in settings.drivers
+    ]
+    switchboard.connect(settings, supervisors)
+    link = None
+    if settings.cloud is not None and enrolment is not None:
+        link = Link(
+            LinkSettings(
+                url=settings.cloud.url,
+                gateway=enrolment.gateway,
+                cloud=enrolment.cloud,
+                software=__version__,
+            ),
+            ledger=ledger,
+            documents=configuration,
+            picture=LinkPicture(
+                ledger,
+                lanes=lambda: [(lane, runner.state.phase.value) for lane, runner in runners.items()],
+                unexplained=lambda: observing.unexplained,
+            ),
+            key=key,
+            clock=clock,
+            random=random,
+            clock_quality=lambda: "synced",
+            failpoints=failpoints,
+        )
+    detail = "this lot has no centre" if settings.cloud is None else "this unit is not enrolled"
+    centre = Centre(ledger=ledger, link=link, detail=detail)
+    registry = CollectorRegistry()
+    desk = LotDesk(
+        lot=settings.lot,
+        gateway="" if enrolment is None else enrolment.gateway,
+        software=__version__,
+        runners=runners,
+        lane_settings={lane.id: lane for lane in settings.lanes},
+        ledger=ledger,
+        leaving=leaving,
+        office=office,
+        prices=prices,
+        supervisors=supervisors,
+        clock=clock,
+        store_path=settings.store.path,
+        link_status=centre.status,
+        clock_status=lambda: ClockStatus(quality="synced"),
+        started_at=clock.now(),
+        picture_changed=centre.picture_changed,
+    )
+    registry.register(
+        EdgeFigures(ledger=ledger, readings=observing.counters, lane_log=lane_log, office=office, line=centre)
+    )
+    app = make_app(
+        desk,
+        [_device(device.name, device.role, device.token_sha256, device.lane) for device in settings.devices],
+        clock,
+        Site(latitude=settings.lot.latitude, longitude=settings.lot.longitude),
+        registry,
+    )
+    return Agent(
+        ledger=ledger,
+        supervisors=supervisors,
+        runners=tuple(runners.values()),
+        promises=Promises(
+            ledger=ledger,
+            clock=clock,
+            new_id=new_id,
+            void_after_s=settings.lot.policy.void_after / timedelta(seconds=1),
+        ),
+        housekeeping=Housekeeping(ledger, opened.store, clock=clock, max_bytes=settings.store.max_bytes),
+        payments=payments,
+        server=LocalServer(
+            app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
+        ),
+        link=link,
+        notifier=ServiceNotifier(environment),
+        clock=clock,
+        lane_failed=lane_failed,
+        follow=desk.follow,
+    )
+
+
+class Switchboard:
+    """Finds the driver behind a device. Lanes are made before drivers, so the wires are connected last."""
+
+    def __init__(self) -> None:
+        self._by_device: dict[str, Supervisor] = {}
+
+    def connect(self, settings: Settings, supervisors: list[Supervisor]) -> None:
+        """Learn which driver has which device: a barrier unit by the table of its bus, a terminal by its driver's name."""
+        for driver, supervisor in zip(settings.drivers, supervisors, strict=True):
+            self._by_device[driver.name] = supervisor
+            units = driver.own.get("units")
+            for unit in units if isinstance(units, Mapping) else ():
+                self._by_device[str(unit)] = supervisor
+
+    async def ask(self, device: str, command: Command, timeout_s: float) -> Done:
+        """Carry a command to the device's driver.
+
+        Raises:
+            DriverError: as `drivers.ports.Driver.command`.
+        """
+        supervisor = self._by_device.get(device)
+        if supervisor is None:
+            raise DeviceUnreachable(f"no driver has a device {device}")
+        return await supervisor.command(command, timeout_s=timeout_s)
+
+    async def ask_terminal(self, command: Command, timeout_s: float) -> Done:
+        """The same, by the device that the command names."""
+        return await self.ask(command.device, command, timeout_s)
+
+
+def _limits(lane: LaneSettings) -> LaneLimits:
+    return LaneLimits(arm_s=max(lane.open_s, lane.close_s), passage_s=lane.passage_s)
+
+
+def _device(name: str, role: str, token_sha256: str, lane: str | None) -> Device:
+    return Device(name=name, role=Role(role), token_sha256=token_sha256, lane=lane)
+
+
+def _log_as_json(on_terminal: bool) -> None:
+    """One line an event on standard error, JSON for journald, words for a person."""
+    renderer = structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,42 @@
+"""The centre as the rest of the agent sees it: a line that is up or down, or no centre at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.api.desk import LinkState, LinkStatus
+from edge.ledger import Ledger
+from edge.link import Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Centre:
+    """`link` is None where the lot has no centre, or this unit is not enrolled yet (`detail` says which)."""
+
+    ledger: Ledger
+    link: Link | None
+    detail: str = ""
+
+    def status(self) -> LinkStatus:
+        """The line as the screens show it."""
+        acknowledged_seq = self.ledger.acknowledged_seq
+        if self.link is None:
+            return LinkStatus(state=LinkState.NONE, acknowledged_seq=acknowledged_seq, detail=self.detail)
+        status = self.link.status
+        return LinkStatus(
+            state=LinkState(status.state),
+            since_at=status.since_at,
+            backlog=status.backlog,
+            acknowledged_seq=acknowledged_seq,
+            detail=status.problem,
+        )
+
+    def refused(self) -> Mapping[str, int]:
+        """Frames that were not accepted, by their error's code."""
+        return {} if self.link is None else dict(self.link.refused)
+
+    def picture_changed(self) -> None:
+        """A lane's state is new: the centre wants to know."""
+        if self.link is not None:
+            self.link.picture_changed()

@@ -1,0 +1,54 @@
+"""What the agent counts, for Prometheus: read at each scrape, kept nowhere twice. Names begin with lotgate_edge_."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from edge.lane_log import LotLaneLog
+from edge.ledger import Ledger
+from edge.observing import ReadingCounters
+from edge.ticket_office import TicketOffice
+
+
+class CountsRefusedFrames(Protocol):
+    """The line to the centre, as far as it is counted."""
+
+    def refused(self) -> Mapping[str, int]:
+        """Frames that were not accepted, by their error's code."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class EdgeFigures(Collector):
+    """The lot's counters."""
+
+    ledger: Ledger
+    readings: ReadingCounters
+    lane_log: LotLaneLog
+    office: TicketOffice
+    line: CountsRefusedFrames
+
+    def collect(self) -> Iterator[Metric]:
+        """Every counter as it is now."""
+        yield _counts(
+            "readings", "Readings of spots by what became of them", "outcome", asdict(self.readings)
+        )
+        ledger = asdict(self.ledger.counters)
+        yield _counts("ledger", "What the ledger did since the agent started", "what", ledger)
+        yield _counts("refusals", "Drivers refused at a lane, by reason", "reason", self.lane_log.refusals)
+        yield _counts("tokens_refused", "Codes that were not taken, by reason", "reason", self.office.refused)
+        yield _counts("frames_refused", "Frames that were not accepted, by code", "code", self.line.refused())
+        yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})
+
+
+def _counts(name: str, help_text: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"lotgate_edge_{name}", help_text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
