@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+import tomllib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+from uuid import UUID
 
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from cloud.bootstrap import Cloud, build_cloud
 from cloud.database import migrate
-from cloud.errors import CloudError
+from cloud.errors import CloudError, MisconfiguredCloud
+from cloud.serving import configure_logging, serve
 from cloud.settings import CloudSettings
+from parking.errors import ParkingError
+from parking.tariff import Tariff
+from parking.tariff_document import parse_tariff
+from sync.errors import LocalError
 
 Command = Callable[[argparse.Namespace, CloudSettings], int]
-
-
-def _migrate(_: argparse.Namespace, settings: CloudSettings) -> int:
-    before, after = migrate(settings.database_url)
-    sys.stdout.write(f"schema at revision {after} (was {before or 'empty'})\n")
-    return 0
+T = TypeVar("T")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,6 +38,38 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to the newest revision").set_defaults(
         run=_migrate
     )
+
+    served = commands.add_parser("serve", help="serve API, link and console")
+    served.add_argument("--host", default="127.0.0.1")
+    served.add_argument("--port", type=int, default=8000, help="0 takes a free one")
+    served.add_argument("--port-file", type=Path, help="where to write the port once it is served")
+    served.set_defaults(run=_serve)
+
+    gateways = commands.add_parser("gateways", help="the fleet").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    invited = gateways.add_parser("invite", help="a one-time code for a lot's gateway")
+    invited.add_argument("--lot", type=UUID, required=True, metavar="ID")
+    invited.set_defaults(run=_gateways_invite)
+    listed = gateways.add_parser("list", help="who is heard, how far each log is")
+    listed.add_argument("--json", action="store_true")
+    listed.set_defaults(run=_gateways_list)
+    released = gateways.add_parser("release", help="end a quarantine, with a reason that is kept")
+    released.add_argument("gateway")
+    released.add_argument("--by", required=True, help="who decides")
+    released.add_argument("--reason", required=True)
+    released.set_defaults(run=_gateways_release)
+
+    documents = commands.add_parser("documents", help="what the centre decides for a lot").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    tariff = documents.add_parser("put-tariff", help="send a tariff to a lot")
+    tariff.add_argument("--lot", type=UUID, required=True, metavar="ID")
+    tariff.add_argument(
+        "--valid-from", type=datetime.fromisoformat, metavar="INSTANT", help="with offset; default now"
+    )
+    tariff.add_argument("file", type=Path)
+    tariff.set_defaults(run=_put_tariff)
     return top
 
 
@@ -36,6 +79,81 @@ def main(arguments: Sequence[str]) -> int:
     run: Command = chosen.run
     try:
         return run(chosen, CloudSettings.from_environment(os.environ))
-    except CloudError as error:
-        sys.stderr.write(f"{error}\n")
+    except (CloudError, LocalError, OSError, psycopg.Error, PoolTimeout) as error:
+        sys.stderr.write(f"lotgate cloud: {str(error).strip()}\n")
         return 1
+
+
+def _migrate(_: argparse.Namespace, settings: CloudSettings) -> int:
+    before, after = migrate(settings.database_url)
+    sys.stdout.write(f"schema at revision {after} (was {before or 'empty'})\n")
+    return 0
+
+
+def _serve(chosen: argparse.Namespace, settings: CloudSettings) -> int:
+    configure_logging()
+    cloud = build_cloud(settings, os.environ)
+    asyncio.run(serve(cloud, host=chosen.host, port=chosen.port, port_file=chosen.port_file))
+    return 0
+
+
+def _gateways_invite(chosen: argparse.Namespace, settings: CloudSettings) -> int:
+    code = _with_cloud(settings, lambda cloud: cloud.gateways.invite(chosen.lot))
+    sys.stdout.write(f"{code}\n")
+    return 0
+
+
+def _gateways_list(chosen: argparse.Namespace, settings: CloudSettings) -> int:
+    rows = _with_cloud(settings, lambda cloud: cloud.gateways.list_all())
+    if chosen.json:
+        sys.stdout.write(json.dumps(rows, default=str, indent=2) + "\n")
+        return 0
+    for row in rows:
+        sys.stdout.write(
+            f"{row['id']}  {row['lot_name']}  epoch {row['epoch']}  {row['state']}  {row['hearing']}"
+            f"  applied {row['acknowledged_seq']}  backlog {row['backlog']}\n"
+        )
+    return 0
+
+
+def _gateways_release(chosen: argparse.Namespace, settings: CloudSettings) -> int:
+    _with_cloud(
+        settings, lambda cloud: cloud.gateways.release(chosen.gateway, by=chosen.by, reason=chosen.reason)
+    )
+    sys.stdout.write(f"{chosen.gateway} may write again from its next connection on\n")
+    return 0
+
+
+def _put_tariff(chosen: argparse.Namespace, settings: CloudSettings) -> int:
+    tariff = _read_tariff(chosen.file)
+
+    async def put(cloud: Cloud) -> int | None:
+        valid_from: datetime = chosen.valid_from or cloud.clock.now()
+        if valid_from.utcoffset() is None:
+            raise MisconfiguredCloud(
+                f"--valid-from {valid_from}: needs an offset, as in 2026-11-24T07:00:00+00:00"
+            )
+        return await cloud.gateways.put_tariff(chosen.lot, tariff, valid_from.astimezone(UTC))
+
+    n = _with_cloud(settings, put)
+    where = "waits for the lot's first gateway" if n is None else f"is document {n} of the lot's gateway"
+    sys.stdout.write(f"tariff {tariff.id} version {tariff.version} {where}\n")
+    return 0
+
+
+def _read_tariff(path: Path) -> Tariff:
+    try:
+        return parse_tariff(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, ParkingError) as error:
+        raise MisconfiguredCloud(f"{path}: {error}") from error
+
+
+def _with_cloud(settings: CloudSettings, action: Callable[[Cloud], Awaitable[T]]) -> T:
+    """One action on the database, with no more connections than it needs."""
+
+    async def act() -> T:
+        cloud = build_cloud(settings.model_copy(update={"pool_min": 1, "pool_max": 2}), os.environ)
+        async with cloud.database:
+            return await action(cloud)
+
+    return asyncio.run(act())

@@ -149,3 +149,9 @@ SELECT gateway.id, gateway.lot_id, lot.name AS lot_name, gateway.epoch, gateway.
   FROM gateways AS gateway JOIN parking_lots AS lot ON lot.region = gateway.region AND lot.id = gateway.lot_id
  WHERE (%(lot)s::uuid IS NULL OR gateway.lot_id = %(lot)s)
  ORDER BY lot.name, gateway.epoch
+
+-- name: lines_of_lots
+-- How the line to each of these lots is, and how long ago it was heard.
+SELECT lot_id, state, last_heard_at, connected_at IS NOT NULL AND disconnected_at IS NULL AS connected,
+       extract(epoch FROM now() - last_heard_at) AS age_s
+  FROM gateways WHERE lot_id = ANY (%(lots)s::uuid[]) AND state <> 'replaced'

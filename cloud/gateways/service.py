@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from cloud.database import Database
-from cloud.errors import CodeNotValid, SessionReplaced
+from cloud.errors import CodeNotValid, NotFound, SessionReplaced
 from cloud.events import NewEvent, publish
 from cloud.facts import Origin
 from cloud.gateways.documents import Documents
@@ -26,6 +27,7 @@ from cloud.gateways.page import Keeper, PageTaker
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
 from parking.clock import Clock
+from parking.tariff import Tariff
 from sync.chain import genesis
 from sync.failpoints import Failpoints
 from sync.inbox import InboxRow
@@ -34,6 +36,7 @@ from sync.layout import lot_from_layout
 from sync.messages import Hello, States
 
 QUERIES = named_sql("cloud.gateways")
+CLOUD_QUERIES = named_sql("cloud")
 LOG = structlog.get_logger(__name__)
 
 CODE_VALID_H = 24
@@ -314,6 +317,40 @@ class Gateways:
             await connection.execute(
                 QUERIES["documents_acknowledge"], {"gateway": key.origin.gateway, "n": n}
             )
+
+    # What people decide
+
+    async def release(self, gateway: str, *, by: str, reason: str) -> None:
+        """End a quarantine or a fencing; it stands in the audit log.
+
+        Raises:
+            NotFound: there is no such gateway, or another has taken its place.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            row = await self._row(connection, gateway, 0)
+            if row is None or row["state"] == "replaced":
+                raise NotFound(
+                    f"no gateway {gateway} in charge", "gateway", "see: lotgate cloud gateways list"
+                )
+            await self._lots.lock(connection, row["region"], row["lot_id"])
+            await self._set_state(connection, gateway, "ok", "")
+            entry = {"actor": by, "action": "gateway released", "subject": gateway, "reason": reason}
+            await connection.execute(CLOUD_QUERIES["audit"], entry)
+            await publish(connection, [_state_event(row["lot_id"], gateway, "released")])
+
+    async def put_tariff(self, lot: UUID, tariff: Tariff, valid_from: datetime) -> int | None:
+        """Decide a lot's tariff; its number in the list of the lot's gateway, None where there is no gateway yet.
+
+        Raises:
+            NotFound: there is no such lot.
+            Conflict: this version is on record already.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            region = await self._lots.region_of(connection, lot)
+            if region is None:
+                raise NotFound(f"no lot {lot}", "lot", "see: lotgate cloud lots list")
+            await self._lots.lock(connection, region, lot)
+            return await self._documents.put_tariff(connection, lot, tariff, valid_from)
 
     async def list_all(self, lot: UUID | None = None) -> list[DictRow]:
         """The fleet, or one lot's part of it, as the console shows it."""

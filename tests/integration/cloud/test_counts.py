@@ -43,8 +43,12 @@ def books(draw: st.DrawFn) -> Drawn:
     for spot in spots:
         at = NOON - 20 * QUARTER
         for index in range(draw(st.integers(0, 4))):
-            at += QUARTER * draw(st.integers(0, 24))
-            ends_at = None if index == 3 and draw(st.booleans()) else at + QUARTER * draw(st.integers(1, 30))
+            at += QUARTER * draw(st.sampled_from([0, 0, 0, 1, 2, 8, 20]))
+            ends_at = (
+                None
+                if index == 3 and draw(st.booleans())
+                else at + QUARTER * draw(st.sampled_from([1, 2, 4, 12, 30]))
+            )
             type_ = (
                 SpotType.EV
                 if spot.startswith("E")
@@ -65,6 +69,8 @@ def books(draw: st.DrawFn) -> Drawn:
             state=draw(st.sampled_from([StayState.ADMITTED, StayState.INSIDE, StayState.LEFT])),
         )
         stays.append(replace(made_stay, over_count=True))
+    bound = draw(st.lists(st.sampled_from(claims), max_size=2, unique=True)) if claims else []
+    stays.extend(stay(id_=str(uuid5(NAMES, f"of {of.id}")), of=of, type_=of.type) for of in bound)
     policy = LotPolicy(
         assumed_stay=QUARTER * draw(st.integers(1, 24)),
         turnover_buffer=QUARTER * draw(st.integers(0, 2)),
@@ -113,7 +119,7 @@ async def computed(gateway: Lane1, drawn: Drawn) -> dict[str, tuple[int, int, ob
 async def test_counts_in_sql_equal_the_book_in_memory(gateway_of_a_thread: Centre) -> None:
     centre = gateway_of_a_thread
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(books())
     def on_any_book(drawn: Drawn) -> None:
         lot = lot_of()
