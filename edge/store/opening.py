@@ -127,7 +127,7 @@ def _whole(path: Path, cipher: PlateCipher, failpoints: Failpoints) -> Store:
     try:
         _refuse_torn(store)
     except StoreDamaged:
-        store.abandon()
+        store.close()
         raise
     return store
 

@@ -28,10 +28,6 @@ PRAGMA wal_autocheckpoint = 1000;
 -- A connection that only looks.
 PRAGMA query_only = ON;
 
--- name: checkpoint
--- Fold the write-ahead log back now and empty it.
-PRAGMA wal_checkpoint(TRUNCATE);
-
 -- name: quick_check
 -- Whether the file is whole; one row saying ok.
 PRAGMA quick_check(1);
