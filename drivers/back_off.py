@@ -18,7 +18,7 @@ class BackOff:
     """
 
     first_s: float = 0.5
-    ceiling_s: float = 30.0
+    ceiling_s: float = 10.0
     settled_s: float = 10.0
 
     def __post_init__(self) -> None:

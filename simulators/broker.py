@@ -6,9 +6,10 @@ Readiness is Mosquitto's own word for it (sd_notify, as under systemd), not a sl
 from __future__ import annotations
 
 import getpass
+import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LIMITS = Path(__file__).parents[1] / "deploy" / "mosquitto.conf"
@@ -22,14 +23,18 @@ class BrokerFailed(RuntimeError):
 
 
 class Broker:
-    """One broker whose store, log and configuration live in `folder`; its port stays the same over restarts."""
+    """One broker whose store, log and configuration live in `folder`; its port stays the same over restarts.
 
-    def __init__(self, folder: Path, *, limits: Path = LIMITS) -> None:
+    `extra` are further lines of its listener: a certificate, a password file.
+    """
+
+    def __init__(self, folder: Path, *, limits: Path = LIMITS, extra: Sequence[str] = ()) -> None:
         self.host = HOST
         self.port = 0
         self.log = folder / "broker.log"
         self._folder = folder
         self._limits = limits
+        self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,6 +66,16 @@ class Broker:
     def kill(self) -> None:
         """End it as a power cut does (SIGKILL)."""
         self._end(subprocess.Popen.kill)
+
+    def freeze(self) -> None:
+        """Stop it where it stands: connections stay open and carry nothing, until `thaw`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Stop and start, on the same port with the same store."""
@@ -111,6 +126,7 @@ class Broker:
             "log_type warning",
             "log_type notice",
             "log_type information",
+            *self._extra,
         )
         path = self._folder / "mosquitto.conf"
         path.write_text(self._limits.read_text(encoding="utf-8") + "\n".join(own) + "\n", encoding="utf-8")

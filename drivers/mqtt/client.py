@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -128,6 +129,16 @@ class ManualClient(aiomqtt.Client):
             tls_context=_tls(settings),
         )
         self._client.manual_ack_set(True)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave, and look at why the connection ended: aiomqtt does so only while it waits for a message."""
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            if self._disconnected.done() and not self._disconnected.cancelled():
+                self._disconnected.exception()
 
     def take_left_out(self) -> int:
         """Return how many messages of QoS 0 were left out, because too many waited, since this was asked last."""

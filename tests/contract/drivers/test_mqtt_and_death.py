@@ -6,15 +6,21 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+import aiomqtt
 import pytest
 
+from drivers.back_off import BackOff
+from drivers.errors import DeviceUnreachable
 from drivers.mqtt.client import ConnectionSettings, MqttSource
 from drivers.ports import MalformedReading, Reading, SpotReading
+from drivers.supervisor import DriverState, Supervisor
 from simulators.broker import Broker
 from tests.contract.drivers.ears import Ears
 from tests.contract.drivers.rigs import MqttRig
@@ -164,3 +170,65 @@ async def test_a_message_that_breaks_its_decoder_does_so_once(broker: Broker) ->
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert [type(reading) for reading in ears.heard] == [MalformedReading, SpotReading]
+
+
+async def test_a_broker_that_holds_the_connection_and_carries_nothing_ends_the_run(broker: Broker) -> None:
+    """Complaints rows 19 and 26: nothing is refused, nothing comes, and nobody would notice."""
+    rig = MqttRig(broker, alive_every_s=0.1, answer_s=0.5)
+    ears = Ears()
+    task = asyncio.create_task(rig.driver.run(ears))
+    await ears.until(lambda: ears.alive_count > 1)
+    broker.freeze()
+    with pytest.raises(DeviceUnreachable):
+        await asyncio.wait_for(task, 5)
+    broker.thaw()
+
+
+async def publish_through_restarts(rig: MqttRig, keys: range) -> None:
+    """Publish each key until the broker took it; it may be away for a moment."""
+    left = list(keys)
+    while left:
+        with suppress(aiomqtt.MqttError, DeviceUnreachable):
+            async with aiomqtt.Client(rig.broker.host, rig.broker.port, timeout=2) as client:
+                while left:
+                    await client.publish("spots/7", bodies(left[0])[0], qos=1)
+                    left.pop(0)
+        await asyncio.sleep(0.02)
+
+
+async def restarts_lose_nothing(broker: Broker, random: Random, *, restarts: int, apart_s: float) -> None:
+    rig, ears = MqttRig(broker), Ears()
+    supervisor = Supervisor(
+        "sensors",
+        rig.driver,
+        ears,
+        random=random,
+        monotonic=time.monotonic,
+        back_off=BackOff(first_s=0.05, ceiling_s=0.2),
+    )
+    task = asyncio.create_task(supervisor.run())
+    await ears.until(lambda: ears.alive_count > 0)
+    keys = 0
+    for _ in range(restarts):
+        publishing = asyncio.create_task(publish_through_restarts(rig, range(keys, keys + 100)))
+        keys += 100
+        await asyncio.sleep(random.uniform(0, apart_s))
+        await asyncio.to_thread(broker.restart)
+        await publishing
+    wanted = {str(key) for key in range(keys)}
+    await ears.until(lambda: wanted <= {getattr(reading, "key", None) for reading in ears.heard}, within_s=20)
+    assert supervisor.health().crashes == 0
+    await ears.until(lambda: supervisor.health().state is DriverState.RUNNING)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_restarts_of_the_broker_at_random_moments_lose_nothing(broker: Broker) -> None:
+    """Complaints row 26, in short."""
+    await restarts_lose_nothing(broker, Random(26), restarts=4, apart_s=0.3)
+
+
+@pytest.mark.proof
+async def test_an_hour_of_restarts_of_the_broker_at_random_moments_loses_nothing(broker: Broker) -> None:
+    """Complaints row 26."""
+    await restarts_lose_nothing(broker, Random(26), restarts=240, apart_s=30)
