@@ -6,6 +6,7 @@ It does a key once, whatever happens to the answer. Its faults are knobs: declin
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from drivers.errors import MalformedInput
@@ -27,15 +28,22 @@ class PaymentTerminalWire:
     """One terminal on one cable.
 
     `decline` refuses new payments, `think_s` is how long a customer takes, `lose_answers` drops that many answers to
-    payments: the payment is done and nobody is told.
+    payments: the payment is done and nobody is told. `on_record` hears of each key as it is decided, before anybody is told.
     """
 
-    def __init__(self, pty: Pty, *, think_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        pty: Pty,
+        *,
+        think_s: float = 0.0,
+        on_record: Callable[[TerminalRecord], None] = lambda _record: None,
+    ) -> None:
         self.records: dict[str, TerminalRecord] = {}
         self.decline = False
         self.lose_answers = 0
         self.think_s = think_s
         self._pending: set[str] = set()
+        self._on_record = on_record
         self._pty = pty
         self._rest = b""
 
@@ -91,6 +99,7 @@ class PaymentTerminalWire:
         self.records[pay.key] = TerminalRecord(
             key=pay.key, amount_minor=pay.amount_minor, currency=pay.currency, reference=reference
         )
+        self._on_record(self.records[pay.key])
         if self.lose_answers:
             self.lose_answers -= 1
         else:
