@@ -31,6 +31,12 @@ FIXES = {
     "greater_than_equal": "Use {ge} or more.",
     "less_than_equal": "Use {le} or less.",
 }
+# The same for what the framework refuses by itself: the field, and the fix.
+OF_HTTP = {
+    400: ("body", "Send one JSON object, as application/json in UTF-8."),
+    404: ("path", "See /api/v1/openapi.json for what there is."),
+    405: ("method", "See /api/v1/openapi.json for what there is."),
+}
 TITLES = {
     400: "Not understood",
     401: "Who is asking?",
@@ -70,7 +76,11 @@ def answer_with_problems(app: FastAPI, count: Callable[[str], None]) -> None:
         if isinstance(problem, RequestValidationError):
             return _document(422, "malformed", _malformed(problem))
         if isinstance(problem, HTTPException):
-            return _document(problem.status_code, "http", {"detail": problem.detail}, problem.headers)
+            field, fix = OF_HTTP.get(problem.status_code, (None, None))
+            document = {"detail": problem.detail, "field": field, "fix": fix}
+            return _document(
+                problem.status_code, "malformed" if field == "body" else "http", document, problem.headers
+            )
         return _document(
             500, "bug", {"detail": "The agent met something it did not expect; its log has the trace."}
         )

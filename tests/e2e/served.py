@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ class Served:
             )
         )
         self.loop = asyncio.new_event_loop()
-        self._started = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
@@ -35,20 +36,14 @@ class Served:
         self.loop.close()
 
     async def _serve(self) -> None:
-        serving = asyncio.ensure_future(self._server.serve())
-        while not self._server.started and not serving.done():
-            await asyncio.sleep(0.01)
-        self._started.set()
-        await serving
+        await self._server.serve([self._socket])
 
     @property
     def url(self) -> str:
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        return f"http://127.0.0.1:{port}"
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def start(self) -> None:
-        self._thread.start()
-        self._started.wait(10)
+        self._thread.start()  # the socket listens already: a browser that comes early waits in its queue
 
     def stop(self) -> None:
         self._server.should_exit = True

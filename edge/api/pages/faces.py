@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edge.api.desk import Screen
+from edge.api.desk import LaneView, Screen
 from parking.lot import LaneKind
 
 
@@ -53,11 +53,15 @@ EXIT: Mapping[Screen, Face] = {
     Screen.HELP: Face(state="wait", icon="help", word="signal.calling", template="help"),
 }
 
-UNEXPECTED = Face(state="wait", icon="wait", word="signal.wait", template="checking")
+MISSING = Face(state="wait", icon="wait", word="signal.wait", template="checking")
+
+# What a template cannot do without; a view that lacks it wears MISSING until the next one comes.
+NEEDS = {"ticket": "ticket", "price": "price", "choose": "types", "paid": "payment", "refused": "reason"}
 
 
-def face(kind: LaneKind, screen: Screen) -> Face:
-    """The face of a screen. A lane that goes both ways looks like an exit once money is the matter, else like an entry."""
-    if kind is LaneKind.TWO_WAY:
-        return ENTRY.get(screen) or EXIT.get(screen, UNEXPECTED)
-    return (EXIT if kind is LaneKind.EXIT else ENTRY).get(screen, UNEXPECTED)
+def face(view: LaneView) -> Face:
+    """The face of a view. A lane that goes both ways looks like an entry until money is the matter."""
+    tables = {LaneKind.ENTRY: (ENTRY,), LaneKind.EXIT: (EXIT,), LaneKind.TWO_WAY: (ENTRY, EXIT)}[view.kind]
+    shown = next((table[view.screen] for table in tables if view.screen in table), MISSING)
+    needed = NEEDS.get(shown.template)
+    return shown if needed is None or getattr(view, needed) else MISSING

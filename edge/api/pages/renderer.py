@@ -93,7 +93,7 @@ class Renderer:
     def parts(self, view: LaneView, language: Language) -> dict[str, str]:
         """What changes on a kiosk: `screen`, the HTML of `main` and of the `second` choice, the `clock`, the `theme` and what to `say`."""
         zone = ZoneInfo(view.timezone)
-        shown = face(view.kind, view.screen)
+        shown = face(view)
         module = self._environment.get_template(f"screens/{shown.template}.html").make_module(
             {
                 "view": view,

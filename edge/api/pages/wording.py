@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from parking.decision import Reason
+from parking.lot import LaneKind
 from parking.money import minor_digits
 
 WORDS = Path(__file__).parent / "words"
@@ -63,6 +64,11 @@ class Language:
     def reason(self, reason: Reason) -> str:
         """The sentence of a reason; the domain's own where the language has none."""
         return self.texts.get(f"reason.{reason.value}", reason.sentence)
+
+    def lane(self, kind: LaneKind, lane: str) -> str:
+        """A lane as a driver knows it: "Entry 1" for the entry lanes `entry-1` and `lane-1`."""
+        rest = lane.removeprefix(kind.value).removeprefix("lane").strip("-_ ")
+        return f"{self.say(f'bar.{kind.value}')} {rest}".strip()
 
     def money(self, amount_minor: int, currency: str) -> str:
         """An amount as this language writes it: £1,204.50, 1.204,50 £, CHF 12.00."""

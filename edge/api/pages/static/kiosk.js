@@ -27,13 +27,25 @@ function put(id, html) {
   return true;
 }
 
+// a longer language never scrolls: the part between signal and foot gets smaller, in two steps
+function fit() {
+  const body = document.querySelector(".body");
+  body.classList.remove("tight", "tighter");
+  for (const step of ["tight", "tighter"]) {
+    if (body.scrollHeight <= body.clientHeight + 1) return;
+    body.classList.remove("tight");
+    body.classList.add(step);
+  }
+}
+
 function show(parts) {
   heard(parts);
   put("second", parts.second);
   const first = shown.say === undefined;
-  if (put("main", parts.main) && shown.say !== parts.say) {
+  if (put("main", parts.main)) {
+    fit();
+    if (!first && shown.say !== parts.say) $("say").textContent = parts.say;
     shown.say = parts.say;
-    if (!first) $("say").textContent = parts.say;
   }
   if (root.dataset.screen !== parts.screen) root.dataset.screen = parts.screen;
 }
@@ -87,7 +99,7 @@ async function speak(code) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   language = root.lang = page.documentElement.lang;
   root.dir = page.documentElement.dir;
-  for (const id of ["language", "help", "languages", "lost", "late", "second", "main"]) {
+  for (const id of ["lane", "language", "help", "languages", "lost", "late", "second", "main"]) {
     $(id).innerHTML = page.getElementById(id).innerHTML;
   }
   $("contrast").setAttribute("aria-label", page.getElementById("contrast").getAttribute("aria-label"));
@@ -144,5 +156,7 @@ setInterval(() => {
 }, 1_000);
 
 if (location.search) history.replaceState(null, "", location.pathname);
+addEventListener("resize", fit);
 dress();
+fit();
 listen();

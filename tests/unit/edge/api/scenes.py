@@ -152,7 +152,7 @@ SCREENS: dict[str, LaneView] = {
     "exit-paid": replace(EXIT, screen=Screen.PAID, stay=STAY, price=PRICE, payment=PAYMENT),
     "exit-drive": replace(EXIT, screen=Screen.DRIVE, reason=Reason.PAID, arm="up"),
     "exit-free": replace(EXIT, screen=Screen.DRIVE, reason=Reason.FREE_OF_CHARGE, arm="up"),
-    "exit-refused": replace(EXIT, screen=Screen.REFUSED, reason=Reason.UNREADABLE),
+    "exit-refused": replace(EXIT, screen=Screen.REFUSED, reason=Reason.UNPAID),
     "exit-arm": replace(EXIT, screen=Screen.ARM_FAULT, called_at=NOW),
     "exit-help": replace(EXIT, screen=Screen.HELP, called_at=NOW),
 }
