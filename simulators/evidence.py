@@ -1,0 +1,163 @@
+"""Reads what each side has on record, from outside: the gateway's file, the centre's tables, the simulation's own record.
+
+Nothing is asked of the programs themselves; each question is a file in evidence_sql/. Next: simulators/report.py compares.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import dict_row
+
+SQL = Path(__file__).parent / "evidence_sql"
+EPOCH_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def question(name: str) -> str:
+    """The statement of one question."""
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """A row of the log on either side."""
+
+    epoch: int
+    seq: int
+    hash: bytes
+    body: bytes
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """An unreleased claim of one spot; `ends_at` None: open."""
+
+    id: str
+    spot: str | None
+    starts_at: datetime
+    ends_at: datetime | None
+    clashing: bool
+
+    def overlaps(self, other: Promise) -> bool:
+        """Whether both promise the same spot at one instant."""
+        return (
+            self.spot is not None
+            and self.spot == other.spot
+            and (other.ends_at is None or self.starts_at < other.ends_at)
+            and (self.ends_at is None or other.starts_at < self.ends_at)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeEvidence:
+    """What the gateway's file holds. `spot_states` is (state, occurred at) by painted number."""
+
+    log: Sequence[LogEntry]
+    spot_states: Mapping[str, tuple[str, datetime]]
+    reading_keys: frozenset[tuple[str, str]]
+    claims: Sequence[Promise]
+    spots_by_type: Mapping[str, int]
+    conflicts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudEvidence:
+    """What the centre's tables hold of one lot. `counts` is (sellable, total) by type."""
+
+    inbox: Sequence[LogEntry]
+    outcomes: Mapping[str, int]
+    spot_states: Mapping[str, str]
+    counts: Mapping[str, tuple[int, int]]
+    claims: Sequence[Promise]
+    stays: Mapping[str, int]
+    conflicts: int
+
+
+def read_edge(ledger: Path) -> EdgeEvidence:
+    """Read the gateway's file, which may be in use.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    connection = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)
+    connection.row_factory = sqlite3.Row
+    try:
+        rows = {
+            name: connection.execute(question(f"edge_{name}")).fetchall()
+            for name in ("log", "spot_states", "reading_keys", "claims", "spots", "conflicts")
+        }
+    finally:
+        connection.close()
+    return EdgeEvidence(
+        log=[_entry(row) for row in rows["log"]],
+        spot_states={
+            row["number"]: (row["state"], _instant(row["occurred_us"])) for row in rows["spot_states"]
+        },
+        reading_keys=frozenset((row["source"], row["key"]) for row in rows["reading_keys"]),
+        claims=[
+            Promise(
+                id=row["id"],
+                spot=row["spot"],
+                starts_at=_instant(row["starts_us"]),
+                ends_at=None if row["ends_us"] is None else _instant(row["ends_us"]),
+                clashing=bool(row["clashing"]),
+            )
+            for row in rows["claims"]
+        ],
+        spots_by_type={row["type"]: row["n"] for row in rows["spots"]},
+        conflicts=rows["conflicts"][0]["n"],
+    )
+
+
+def read_cloud(database_url: str, lot: str) -> CloudEvidence:
+    """Read the centre's tables.
+
+    Raises:
+        psycopg.Error: the database does not answer.
+    """
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+        rows = {
+            name: connection.execute(question(f"cloud_{name}").encode(), {"lot": lot}).fetchall()
+            for name in ("inbox", "spots", "counts", "claims", "stays", "conflicts")
+        }
+    outcomes: dict[str, int] = {}
+    for row in rows["inbox"]:
+        outcomes[row["outcome"]] = outcomes.get(row["outcome"], 0) + 1
+    return CloudEvidence(
+        inbox=[_entry(row) for row in rows["inbox"]],
+        outcomes=outcomes,
+        spot_states={row["number"]: row["state"] for row in rows["spots"]},
+        counts={row["type"]: (row["sellable"], row["total"]) for row in rows["counts"]},
+        claims=[
+            Promise(
+                id=row["id"],
+                spot=row["spot"],
+                starts_at=row["starts_at"],
+                ends_at=row["ends_at"],
+                clashing=row["clashing"],
+            )
+            for row in rows["claims"]
+        ],
+        stays={row["state"]: row["n"] for row in rows["stays"]},
+        conflicts=rows["conflicts"][0]["n"],
+    )
+
+
+def _entry(row: Mapping[str, object] | sqlite3.Row) -> LogEntry:
+    return LogEntry(
+        epoch=int(str(row["epoch"])),
+        seq=int(str(row["seq"])),
+        hash=bytes(row["hash"]),  # type: ignore[arg-type]  # a BLOB or bytea, both bytes
+        body=bytes(row["body"]),  # type: ignore[arg-type]  # a BLOB or bytea, both bytes
+        kind=str(row["kind"]),
+    )
+
+
+def _instant(microseconds: int) -> datetime:
+    return EPOCH_ZERO + timedelta(microseconds=microseconds)

@@ -1,0 +1,2 @@
+-- How many clashes the gateway has on record.
+SELECT count(*) AS n FROM conflicts
