@@ -7,7 +7,8 @@ after the other: the shell hands in the next one when the effects of the last ar
 queues without bound.
 
 What a page means is `sync.inbox`'s; a page of a fork quarantines the gateway. A fenced gateway's frames are answered with an error and change
-nothing. Documents go down in order, as many at a time as DOCUMENT_WINDOW, and again from the hello's number in every session.
+nothing. Documents go down in order, as many at a time as DOCUMENT_WINDOW; the hello of each session says how far the gateway is, which
+acknowledges what it has and is where the list goes on.
 """
 
 from __future__ import annotations
@@ -203,7 +204,8 @@ class CloudSession:
             verdict=str(self._verdict),
             reason=self._reason,
         )
-        return [Send(frame=welcome), *self._more_documents()]
+        known = [DocumentsAcknowledged(n=self._hello.document_n)] if self._hello.document_n else []
+        return [Send(frame=welcome), *known, *self._more_documents()]
 
     def layout_stored(self, stored_hash: bytes) -> list[CloudEffect]:
         """The answer to `StoreLayout`."""

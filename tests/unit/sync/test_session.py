@@ -12,7 +12,7 @@ from sync.chain import next_hash
 from sync.codec import encode
 from sync.edge_session import EdgeState
 from sync.keys import SigningKey
-from sync.messages import Drain, Layout, Page, PageAck, States
+from sync.messages import DocumentAck, Drain, Layout, Page, PageAck, States
 from sync.pace import Pace, PaceSettings
 from tests.unit.sync.two_ends import CloudDisk, EdgeDisk, Line
 
@@ -271,6 +271,16 @@ def test_a_centre_restored_from_a_backup_asks_again_for_what_it_lacks() -> None:
     Line(edge, backup).settle()
     assert_one_system(edge, backup)
     assert edge.verdict == "ok"
+
+
+def test_where_the_acknowledgement_of_a_document_is_lost_the_next_hello_gives_it() -> None:
+    edge, cloud = edge_with(0), CloudDisk()
+    line = Line(edge, cloud, drop_up=lambda frame: isinstance(frame, DocumentAck))
+    line.add_document("tariff", b"t")
+    line.settle()
+    assert (len(edge.documents), cloud.documents_acknowledged) == (1, 0)
+    Line(edge, cloud).settle()
+    assert (len(edge.documents), cloud.documents_acknowledged) == (1, 1)
 
 
 def test_a_session_that_was_replaced_changes_nothing() -> None:

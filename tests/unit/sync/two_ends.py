@@ -16,7 +16,7 @@ from sync.inbox import ApplyPage, InboxRow, Poison
 from sync.incarnation import GatewayRecord
 from sync.keys import SigningKey
 from sync.layout import layout_hash
-from sync.messages import CountRow, Document, Frame, LogRow, SpotStateRow, States
+from sync.messages import CountRow, Document, Frame, Hello, LogRow, SpotStateRow, States
 from sync.pace import Pace, PaceSettings
 from sync.session import (
     Acknowledged,
@@ -104,6 +104,22 @@ class CloudDisk:
     with_inbox_key: bool = True
     busy: int = 0
 
+    def record(self, hello: Hello) -> GatewayRecord | None:
+        """What is held of the gateway of a hello."""
+        if hello.gateway != GATEWAY:
+            return None
+        held = self.inbox.get(hello.acknowledged_seq)
+        return GatewayRecord(
+            gateway=GATEWAY,
+            public_key=KEY.public,
+            epoch=self.epoch,
+            acknowledged_seq=self.acknowledged_seq,
+            acknowledged_hash=self.acknowledged_hash,
+            hash_at_hello=held.hash if held else None,
+            layout_hash=layout_hash(self.layout) if self.layout else b"",
+            quarantined=self.quarantined,
+        )
+
     def apply(self, page: ApplyPage) -> int | None:
         """One transaction; the number of a row that is stored with another hash, then nothing is applied."""
         for row in page.rows:
@@ -128,6 +144,75 @@ class CloudDisk:
             documents=list(self.documents),
             states=dict(self.states),
         )
+
+
+@dataclass
+class CloudEnd:
+    """The centre's session with its hands: `out` are the frames it put on the line, `closed` is why it ended."""
+
+    disk: CloudDisk
+    out: deque[Frame] = field(default_factory=deque)
+    refused: list[FrameRefused] = field(default_factory=list)
+    closed: str | None = None
+    last_states: States | None = None
+
+    def __post_init__(self) -> None:
+        self.session = CloudSession(cloud="lotgate", nonce=b"n" * 32, time_us=0)
+
+    def start(self) -> None:
+        self._do(self.session.start())
+
+    def receive(self, data: bytes) -> None:
+        self._do(self.session.receive(data))
+
+    def documents_added(self) -> None:
+        self._do(self.session.documents_added())
+
+    def drain(self, delay_ms: int) -> None:
+        self._do(self.session.drain(delay_ms))
+
+    def _do(self, effects: list[CloudEffect]) -> None:
+        disk = self.disk
+        for effect in effects:
+            match effect:
+                case Send(frame=frame):
+                    self.out.append(frame)
+                case Close(reason=reason):
+                    self.closed = reason
+                case FrameRefused():
+                    self.refused.append(effect)
+                case Identify(hello=hello):
+                    self._do(self.session.identified(disk.record(hello)))
+                case Begin(verdict=verdict, reason=reason):
+                    disk.session += 1
+                    disk.quarantined = reason if verdict == "fenced" else ""
+                    self._do(self.session.begun(disk.session, 0))
+                case StoreLayout(hash=stored, body=body):
+                    disk.layout = body
+                    self._do(self.session.layout_stored(stored))
+                case StoreStates(states=states):
+                    self.last_states = states
+                    disk.states.update({row.spot: row for row in states.spots})
+                    self._do(self.session.states_stored())
+                case ApplyPage():
+                    self._do(self._applied(effect))
+                case Quarantine(reason=reason):
+                    disk.quarantined = reason
+                case ReadDocuments(after_n=after, limit=limit):
+                    self._do(self.session.documents_read(tuple(disk.documents[after : after + limit])))
+                case DocumentsAcknowledged(n=n):
+                    disk.documents_acknowledged = n
+                case _:
+                    pass
+
+    def _applied(self, page: ApplyPage) -> list[CloudEffect]:
+        if self.session.session != self.disk.session:
+            return self.session.superseded()
+        if self.disk.busy:
+            self.disk.busy -= 1
+            return self.session.refused("page", Busy("page", "too many lots at once"))
+        forked_at = self.disk.apply(page)
+        return self.session.page_applied() if forked_at is None else self.session.forked(forked_at)
 
 
 @dataclass
@@ -168,11 +253,11 @@ class Line:
             pace=self.pace,
             now_s=self.now_s,
         )
-        self.cloud = CloudSession(cloud="lotgate", nonce=b"n" * 32, time_us=0)
+        self.cloud = CloudEnd(self.cloud_disk)
         self.up: deque[bytes] = deque()
         self.down: deque[bytes] = deque()
-        self.last_states: States | None = None
-        self._do_cloud(self.cloud.start())
+        self.cloud.start()
+        self._carry_down()
 
     def run(self, frames: int = 100_000) -> int:
         """Carry at most so many frames; how many were carried before the line was quiet, closed or cut."""
@@ -180,7 +265,8 @@ class Line:
             if self.closed is not None or not (self.up or self.down):
                 return carried
             if self.up:
-                self._do_cloud(self.cloud.receive(self.up.popleft()))
+                self.cloud.receive(self.up.popleft())
+                self._carry_down()
             else:
                 self._do_edge(self.edge.receive(self.down.popleft(), self.now_s))
         return frames
@@ -207,7 +293,17 @@ class Line:
 
     def add_document(self, kind: str, body: bytes) -> None:
         self.cloud_disk.documents.append((len(self.cloud_disk.documents) + 1, kind, body))
-        self._do_cloud(self.cloud.documents_added())
+        self.cloud.documents_added()
+        self._carry_down()
+
+    def _carry_down(self) -> None:
+        while self.cloud.out:
+            frame = self.cloud.out.popleft()
+            self.frames.append(frame)
+            if not self.drop_down(frame):
+                self.down.append(encode(frame))
+        self.refused += self.cloud.refused
+        self.cloud.refused.clear()
 
     def _do_edge(self, effects: list[EdgeEffect]) -> None:
         disk = self.edge_disk
@@ -243,57 +339,3 @@ class Line:
                     disk.verdict = verdict
                 case _:
                     pass
-
-    def _do_cloud(self, effects: list[CloudEffect]) -> None:
-        disk = self.cloud_disk
-        for effect in effects:
-            match effect:
-                case Send(frame=frame):
-                    self.frames.append(frame)
-                    if not self.drop_down(frame):
-                        self.down.append(encode(frame))
-                case FrameRefused():
-                    self.refused.append(effect)
-                case Identify(hello=hello):
-                    held = disk.inbox.get(hello.acknowledged_seq)
-                    record = GatewayRecord(
-                        gateway=GATEWAY,
-                        public_key=KEY.public,
-                        epoch=disk.epoch,
-                        acknowledged_seq=disk.acknowledged_seq,
-                        acknowledged_hash=disk.acknowledged_hash,
-                        hash_at_hello=held.hash if held else None,
-                        layout_hash=layout_hash(disk.layout) if disk.layout else b"",
-                        quarantined=disk.quarantined,
-                    )
-                    self._do_cloud(self.cloud.identified(record if hello.gateway == GATEWAY else None))
-                case Begin(verdict=verdict, reason=reason):
-                    disk.session += 1
-                    disk.quarantined = reason if verdict == "fenced" else ""
-                    self._do_cloud(self.cloud.begun(disk.session, 0))
-                case StoreLayout(hash=stored, body=body):
-                    disk.layout = body
-                    self._do_cloud(self.cloud.layout_stored(stored))
-                case StoreStates(states=states):
-                    self.last_states = states
-                    disk.states.update({row.spot: row for row in states.spots})
-                    self._do_cloud(self.cloud.states_stored())
-                case ApplyPage():
-                    self._do_cloud(self._applied(effect))
-                case Quarantine(reason=reason):
-                    disk.quarantined = reason
-                case ReadDocuments(after_n=after, limit=limit):
-                    self._do_cloud(self.cloud.documents_read(tuple(disk.documents[after : after + limit])))
-                case DocumentsAcknowledged(n=n):
-                    disk.documents_acknowledged = n
-                case _:
-                    pass
-
-    def _applied(self, page: ApplyPage) -> list[CloudEffect]:
-        if self.cloud.session != self.cloud_disk.session:
-            return self.cloud.superseded()
-        if self.cloud_disk.busy:
-            self.cloud_disk.busy -= 1
-            return self.cloud.refused("page", Busy("page", "too many lots at once"))
-        forked_at = self.cloud_disk.apply(page)
-        return self.cloud.page_applied() if forked_at is None else self.cloud.forked(forked_at)
