@@ -22,6 +22,7 @@ from edge.errors import StoreDamaged
 from edge.store.cipher import PlateCipher
 from edge.store.database import open_to_write, storing
 from edge.store.named_queries import QUERIES
+from edge.store.rows import meta_out
 from edge.store.store import Store
 from sync.failpoints import Failpoints
 
@@ -81,12 +82,19 @@ def open_store(path: Path, *, cipher: PlateCipher, failpoints: Failpoints, epoch
         losses.append(f"{path.name} is damaged ({damage}) and is set aside")
         losses += _mend(path)
         store = _whole(path, cipher, failpoints)
-    known = store.rows("last_row", epoch=epoch)
-    last_seq = known[0]["seq"] if known else 0
+    last_seq = _last_seq(store, epoch)
     if witness is not None and witness.epoch == epoch and last_seq < witness.seq:
         losses.append(f"the log ends at row {last_seq}, and was known to reach {witness.seq}")
     fenced = f"{'; '.join(losses)}: count the cars before selling" if losses else None
     return OpenedStore(store=store, losses=tuple(losses), fenced=fenced)
+
+
+def _last_seq(store: Store, epoch: int) -> int:
+    """How far the log of this epoch reaches; where all of it was acknowledged and dropped, as far as that."""
+    last = store.rows("last_row", epoch=epoch)
+    meta = meta_out(store.rows("read_meta"))
+    acknowledged = meta.get("acknowledged_seq") if meta.get("epoch") == epoch else None
+    return max(last[0]["seq"] if last else 0, acknowledged if isinstance(acknowledged, int) else 0)
 
 
 def read_witness(path: Path) -> Witness | None:

@@ -138,15 +138,16 @@ def _verified_ends(
         seq, last_hash = _acknowledged(meta, seq, last_hash)
     acknowledged = (seq, last_hash)
     losses: list[str] = []
-    mending = False
+    stored_hash = last_hash
     while rows := store.log_page(epoch=epoch, after_seq=seq, limit=PAGE_ROWS):
-        good = 0 if mending else _whole_rows(seq, last_hash, rows)
+        good = _whole_rows(seq, last_hash, rows)
         if good:
             seq, last_hash = rows[good - 1].seq, rows[good - 1].hash
+            stored_hash = last_hash
         if good == len(rows):
             continue
-        mending = True
-        entries, aside = _mended(rows[good:], seq, last_hash, epoch=epoch, boot=boot, now=now)
+        entries, aside = _mended(rows[good:], seq, (last_hash, stored_hash), epoch=epoch, boot=boot, now=now)
+        stored_hash = rows[-1].hash
         store.rewrite(entries, aside)
         losses += [f"row {record['field']} of the log was damaged and is kept aside" for record in aside]
         seq, last_hash = entries[-1].seq, entries[-1].hash
@@ -191,15 +192,19 @@ def _whole_rows(seq: int, last_hash: bytes, rows: Iterable[LogRow]) -> int:
 
 
 def _mended(
-    rows: Iterable[LogRow], seq: int, last_hash: bytes, *, epoch: int, boot: str, now: datetime
+    rows: Iterable[LogRow], seq: int, hashes: tuple[bytes, bytes], *, epoch: int, boot: str, now: datetime
 ) -> tuple[list[LogEntry], list[Parameters]]:
-    """Chain `rows` anew after `seq`; a row that is no fact with its own number is replaced by one that says so."""
+    """Chain `rows` anew after `seq`; a row whose bytes are not those that were hashed is replaced by one that says so.
+
+    `hashes` is that of row `seq` as it is now, and as it was when the rows after it were written.
+    """
+    last_hash, stored_hash = hashes
     entries: list[LogEntry] = []
     aside: list[Parameters] = []
     for row in rows:
         seq += 1
         body = row.body
-        envelope = _read(row, epoch)
+        envelope = _read(row, epoch) if next_hash(stored_hash, row.body) == row.hash else None
         if envelope is None or row.seq != seq:
             record = _kept_aside(row, now)
             aside.append(quarantined_in(record))
@@ -207,7 +212,7 @@ def _mended(
             body = pack_envelope(envelope)
         entry = _chained(envelope, body, last_hash)
         entries.append(entry)
-        last_hash = entry.hash
+        last_hash, stored_hash = entry.hash, row.hash
     return entries, aside
 
 

@@ -117,6 +117,11 @@ class Premises:
         self.started.append(ledger)
         return ledger
 
+    def skip(self, ids: int) -> None:
+        """Name what comes next from this number on, so that no name of an earlier process comes again."""
+        self._ids = count(ids + 1)
+        self._boots = count(ids + 1)
+
     def admit(self, ledger: Ledger, subject: str | None = None) -> tuple[Change, Stay, Claim]:
         """What lets one walk-in in: the change is not committed yet."""
         number = next(self._ids)
