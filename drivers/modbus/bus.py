@@ -102,9 +102,11 @@ class Bus:
             async with asyncio.timeout(self._answer_s):
                 response = await answer
         except TimeoutError:
-            raise CommandUnanswered(
-                f"unit {request.dev_id} said nothing for {self._answer_s:.3f} s"
-            ) from None
+            if answer.cancelled():
+                raise CommandUnanswered(
+                    f"unit {request.dev_id} said nothing for {self._answer_s:.3f} s"
+                ) from None
+            response = answer.result()  # it came in time, it was this loop that looked late
         finally:
             self._asked = None
             self._quiet_at = self._loop.time() + self._silence_s
