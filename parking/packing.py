@@ -6,17 +6,20 @@ so that the others stay free for long windows and for transfers.
 Re-pack, in two attempts of rising cost:
 
 1. *swap*: clear one spot of the claims in the way, each onto another spot that is free for it;
-2. *sweep*: take off all claims that may move and start in the window's reach, then put everything back in the order of starts,
-   each on the spot whose free time ends soonest. Where nothing is pinned but what is running at the window's start this is optimal
-   (intervals colour perfectly); pins to come may defeat it, which the caller names WOULD_NOT_PACK.
+2. *sweep*: walk through time from the window's start. Each claim that may move stays on its spot where that is still free, else takes
+   the row whose own claims are furthest away, until all that was displaced is over. Where no pin lies ahead this always succeeds
+   (intervals colour perfectly, and a colouring right so far can be continued); a pin may defeat it, which the caller names WOULD_NOT_PACK.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import heapify, heapreplace
+from heapq import heappop, heappush
+from itertools import zip_longest
 
 from parking.claims import Claim
 from parking.conflicts import FOREVER, LONG_AGO, SpotTimeline, end_of
@@ -24,8 +27,9 @@ from parking.ids import SpotId
 from parking.interval import Interval, guarded
 
 SWAPS_TRIED = 12
-SWEPT_AT_MOST = 2_000
-"""A sweep over more claims than this would keep a lane waiting."""
+A_DAY = timedelta(days=1)
+MOVED_AT_MOST = 200
+"""Every claim moved is a row and an event of one transaction, while a driver waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,36 +97,40 @@ class Shelf:
         return guarded(window, self.buffer, self.now)
 
     def sweep(self, window: Interval) -> Packing | None:
-        """Put things back in the order of starts: first what is in the window, then all that lies ahead; with every buffer kept,
-        then with those around `window` alone.
-        """
-        for everything in (False, True):
+        """Let claims in reach change rows: of the window first, then of a day more, then all; with every buffer, then without."""
+        end = end_of(self.guard(window))
+        for reach in (end, later(end, A_DAY), FOREVER):
             for buffer in (self.buffer, timedelta(0)):
-                packing = self._sweep(window, everything, buffer)
+                packing = self._sweep(window, reach, buffer)
                 if packing is not None:
                     return packing
         return None
 
-    def _sweep(self, window: Interval, everything: bool, buffer: timedelta) -> Packing | None:
+    def _sweep(self, window: Interval, reach: datetime, buffer: timedelta) -> Packing | None:
+        """What starts after the window does, and before `reach`, is loose where it may move; all else is fixed.
+
+        What runs when the window starts keeps its spot: a colouring that is right so far can always be continued.
+        """
         kept_free = self.guard(window)
-        asked_from = window.starts_at if buffer else kept_free.starts_at
-        loose: list[_Loose] = [(asked_from, end_of(kept_free), None)]
-        rows: list[_Row] = []
-        ahead = Interval(min(self.now, window.starts_at), None)
-        for spot in self.spots:
-            row = _Row(spot)
-            for claim in self.lines[spot].overlapping(ahead):
-                starts_at, ends_at = claim.window.starts_at, later(end_of(claim.window), buffer)
-                in_reach = starts_at > self.now and (everything or claim.window.overlaps(kept_free))
-                if in_reach and self.may_move(claim):
-                    loose.append((starts_at, ends_at, claim))
+        since = window.starts_at if buffer else kept_free.starts_at
+        span = Interval(since, None if reach == FOREVER else reach)
+        loose: list[_Loose] = [(since, end_of(kept_free), None)]
+        rows = [_Row(spot) for spot in self.spots]
+        for row in rows:
+            claims = self.lines[row.spot].overlapping(span)
+            beyond = self.lines[row.spot].next_start(reach)
+            for claim, following in zip_longest(claims, claims[1:]):
+                gives_way_at = beyond if following is None else following.window.starts_at
+                ends_at = min(later(end_of(claim.window), buffer), gives_way_at)
+                if claim.window.starts_at > since and self.may_move(claim):
+                    loose.append((claim.window.starts_at, ends_at, claim))
+                    row.own.append(claim.window.starts_at)
                 else:
-                    row.fix(starts_at, ends_at)
-            rows.append(row)
-        if len(loose) > SWEPT_AT_MOST:
-            return None
+                    row.fix(claim.window.starts_at, ends_at)
+            if beyond != FOREVER:
+                row.fix(beyond, FOREVER)
         loose.sort(key=lambda item: (item[0], item[1]))
-        return _placed(loose, rows)
+        return _placed(loose, _Rows(rows))
 
 
 def later(instant: datetime, by: timedelta) -> datetime:
@@ -135,51 +143,93 @@ _Loose = tuple[datetime, datetime, Claim | None]
 
 
 class _Row:
-    """One spot in a sweep: free from `since` until `until`, when the next fixed claim starts."""
+    """One spot in a sweep: free from `since` until `until`, when the next fixed claim starts. `own` are its loose claims' starts."""
 
-    __slots__ = ("fixed", "since", "spot", "until")
+    __slots__ = ("fixed", "is_free", "own", "since", "spot", "until")
 
     def __init__(self, spot: SpotId) -> None:
         self.spot = spot
-        self.fixed: list[tuple[datetime, datetime]] = []
+        self.fixed: deque[tuple[datetime, datetime]] = deque()
+        self.own: list[datetime] = []
         self.since = LONG_AGO
         self.until = FOREVER
+        self.is_free = False
 
     def fix(self, starts_at: datetime, ends_at: datetime) -> None:
-        """A claim that stays where it is; given in the order of time. An earlier one's buffer gives way to it."""
-        if self.fixed and self.fixed[-1][1] > starts_at:
-            self.fixed[-1] = (self.fixed[-1][0], starts_at)
+        """A claim that stays where it is; given in the order of time."""
         self.fixed.append((starts_at, ends_at))
+        self.until = self.fixed[0][0]
 
     def advance(self) -> None:
         """Past the next fixed claim."""
-        self.since = self.fixed.pop(0)[1]
+        self.since = self.fixed.popleft()[1]
         self.until = self.fixed[0][0] if self.fixed else FOREVER
 
+    def undisturbed_until(self, instant: datetime) -> datetime:
+        """When, after `instant`, the first of its own loose claims would like to be back."""
+        at = bisect_left(self.own, instant)
+        return self.own[at] if at < len(self.own) else FOREVER
 
-def _placed(loose: list[_Loose], rows: list[_Row]) -> Packing | None:
-    """Each loose claim on the row whose free time ends soonest, its own spot among equals."""
-    for row in rows:
-        row.until = row.fixed[0][0] if row.fixed else FOREVER
-    coming = [(row.until, at) for at, row in enumerate(rows)]
-    heapify(coming)
+
+class _Rows:
+    """The rows of a sweep at one instant: the free ones by the end of their free time, the others by its beginning."""
+
+    def __init__(self, rows: Sequence[_Row]) -> None:
+        self._rows = rows
+        self._at = {row.spot: at for at, row in enumerate(rows)}
+        self._free: list[tuple[datetime, int]] = []
+        self._busy = [(row.since, at) for at, row in enumerate(rows)]
+
+    def move_to(self, instant: datetime) -> None:
+        """Bring free and busy up to `instant`, which never goes back."""
+        while self._free and self._free[0][0] <= instant:
+            _, at = self._free.pop(0)
+            self._rows[at].is_free = False
+            self._rows[at].advance()
+            heappush(self._busy, (self._rows[at].since, at))
+        while self._busy and self._busy[0][0] <= instant:
+            _, at = heappop(self._busy)
+            row = self._rows[at]
+            while row.until <= instant:
+                row.advance()
+            if row.since <= instant:
+                row.is_free = True
+                insort(self._free, (row.until, at))
+            else:
+                heappush(self._busy, (row.since, at))
+
+    def place(self, starts_at: datetime, ends_at: datetime, home: SpotId | None) -> SpotId | None:
+        """A row free until `ends_at`: the claim's own, else the one whose own claims are furthest away; None where none is free."""
+        fits = bisect_left(self._free, (ends_at, -1))
+        if fits == len(self._free):
+            return None
+        at = self._at[home] if home is not None else -1
+        if home is None or not self._rows[at].is_free or self._rows[at].until < ends_at:
+            _, at = max(self._free[fits:], key=lambda free: self._rows[free[1]].undisturbed_until(starts_at))
+        row = self._rows[at]
+        del self._free[bisect_left(self._free, (row.until, at))]
+        row.is_free, row.since = False, ends_at
+        heappush(self._busy, (ends_at, at))
+        return row.spot
+
+
+def _placed(loose: Iterable[_Loose], rows: _Rows) -> Packing | None:
+    """Each loose claim, in the order of starts, on a row; done once all that was displaced is over."""
     moves: list[tuple[Claim, SpotId]] = []
     target: SpotId | None = None
+    displaced_until = LONG_AGO
     for starts_at, ends_at, claim in loose:
-        while coming[0][0] <= starts_at:
-            row = rows[coming[0][1]]
-            row.advance()
-            heapreplace(coming, (row.until, coming[0][1]))
-        home = claim.spot if claim is not None else None
-        fitting = [row for row in rows if row.since <= starts_at and ends_at <= row.until]
-        if not fitting:
+        if target is not None and starts_at >= displaced_until:
+            break
+        rows.move_to(starts_at)
+        spot = rows.place(starts_at, ends_at, None if claim is None else claim.spot)
+        if spot is None or len(moves) > MOVED_AT_MOST:
             return None
-        row = min(fitting, key=lambda row: (row.until, row.spot != home))
-        row.since = ends_at
         if claim is None:
-            target = row.spot
-        elif row.spot != home:
-            moves.append((claim, row.spot))
+            target, displaced_until = spot, ends_at
+        elif spot != claim.spot:
+            moves.append((claim, spot))
+            displaced_until = max(displaced_until, ends_at)
     return None if target is None else Packing(spot=target, moves=tuple(moves))
 
 
