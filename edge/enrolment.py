@@ -120,8 +120,8 @@ def ask(centre: str, *, code: str, public_key: bytes) -> Enrolment:
     connection = _connection(address, centre)
     try:
         connection.request("POST", ENROL_PATH, body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read(LONGEST_ANSWER_BYTES)
+        with connection.getresponse() as answer:
+            content = answer.read(LONGEST_ANSWER_BYTES)
     except (OSError, HTTPException) as error:
         raise EnrolmentFailed(f"{address.netloc} cannot be reached: {error}") from error
     finally:
