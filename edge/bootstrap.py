@@ -28,7 +28,6 @@ from edge.api.pages.renderer import Site
 from edge.centre import Centre
 from edge.configuration import Configuration
 from edge.desk import LotDesk
-from edge.enrolment import Enrolment
 from edge.entering import Entering
 from edge.figures import EdgeFigures
 from edge.housekeeping import Housekeeping
@@ -51,12 +50,12 @@ from edge.store.opening import open_store
 from edge.system_clock import clock_from
 from edge.ticket_office import TicketOffice
 from edge.translation import DeviceSink, Translation
+from edge.unit import read_unit
 from edge.writer import ThreadWriter
 from lotgate import __version__
 from parking.admission import Passback
 from parking.lot import LaneKind
 from sync.failpoints import Failpoints
-from sync.keys import SigningKey
 
 # How long a kind of driver may say nothing (real seconds). Readers and terminals are silent for hours in a quiet lane.
 PATIENCE: Mapping[str, Patience] = {
@@ -100,23 +99,22 @@ def make_agent(
     """
     clock = clock_from(environment)
     failpoints = Failpoints.parse(environment.get("LOTGATE_FAILPOINT"))
-    key = SigningKey.read_or_make(settings.key_file)
-    enrolment = Enrolment.read(settings.key_file)
+    unit = read_unit(settings.key_file, settings.store.path)
+    key, enrolment, epoch = unit.key, unit.enrolment, unit.epoch
     plates = PlateKeys(key.derive("plates"))
-    epoch = 0 if enrolment is None else enrolment.epoch
 
     opened = open_store(settings.store.path, cipher=plates, failpoints=failpoints, epoch=epoch)
     ledger = Ledger.open(
         opened.store,
         ThreadWriter(opened.store.commit),
         lot=settings.lot,
-        gateway="" if enrolment is None else enrolment.gateway,
+        gateway=unit.gateway,
         epoch=epoch,
         boot=new_id(),
         clock=clock,
         software=__version__,
         fenced=opened.fenced,
-        losses=opened.losses,
+        losses=(*unit.losses, *opened.losses),
     )
     prices = PriceList([settings.tariff])
     configuration = Configuration(
