@@ -13,6 +13,7 @@ from edge.check import check, report
 from edge.enrolment import enrol
 from edge.errors import EdgeError
 from edge.inspect import inspect
+from edge.takeover import takeover
 from sync.errors import SyncError
 
 EXIT_OK, EXIT_WRONG, EXIT_USAGE = 0, 1, 2
@@ -49,6 +50,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     enrolling.add_argument("--url", help="the centre, where it is not that of [cloud]")
     enrolling.set_defaults(run=_enrol)
+    taking = _command(commands, "takeover", "give the cars that are inside already their stays and tickets")
+    taking.add_argument(
+        "--inside", type=Path, required=True, help="CSV: reference,plate,type,entered_at of each car inside"
+    )
+    taking.add_argument(
+        "--tickets", type=Path, required=True, help="CSV that is written: reference,stay,ticket"
+    )
+    taking.set_defaults(run=_takeover)
     return parser
 
 
@@ -82,3 +91,7 @@ def _inspect(asked: argparse.Namespace) -> int:
 
 def _enrol(asked: argparse.Namespace) -> int:
     return enrol(asked.config, os.environ, code=asked.code, url=asked.url)
+
+
+def _takeover(asked: argparse.Namespace) -> int:
+    return takeover(asked.config, os.environ, inside=asked.inside, tickets=asked.tickets)
