@@ -18,6 +18,9 @@ from parking.lot import SpotType
 
 LANES = 3
 BAUD = 115_200
+ANSWER_MS, KNOWN_MS = 60, 300
+"""A real controller answers within milliseconds; the simulated one shares two cores with a whole demo. Before an arm goes down the driver reads
+its loop once more in any case."""
 ENTRY_BUS, EXIT_BUS = "barriers-entry", "barriers-exit"
 CHIRPSTACK, THINGS_STACK = "sensors-chirpstack", "sensors-tts"
 
@@ -175,7 +178,8 @@ def _wires(lot: DemoLot) -> Iterator[str]:
     dev = (lot.folder / "dev").resolve()
     for bus, kind in ((ENTRY_BUS, "entry"), (EXIT_BUS, "exit")):
         units = ", ".join(f'"gate-{kind}-{number}" = {number}' for number in range(1, LANES + 1))
-        yield f'[drivers.{bus}]\nkind = "modbus_barrier"\nport = "{dev / bus}"\nbaud = {BAUD}\nunits = {{ {units} }}\n'
+        yield f'[drivers.{bus}]\nkind = "modbus_barrier"\nport = "{dev / bus}"\nbaud = {BAUD}\nunits = {{ {units} }}'
+        yield f"answer_ms = {ANSWER_MS}\nknown_ms = {KNOWN_MS}\n"
     for number in range(1, LANES + 1):
         for name, kind in (
             (f"reader-exit-{number}", "serial_reader"),
