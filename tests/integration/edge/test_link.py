@@ -2,41 +2,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
 from pathlib import Path
-from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge.change import Change, SpotState, fact
-from edge.configuration import Configuration
-from edge.ledger import Ledger
-from edge.line import LinkSettings
-from edge.link import Link, LinkStatus
-from edge.link_picture import LinkPicture
-from edge.store.cipher import PlateKeys
-from edge.store.store import Store
-from edge.system_clock import SystemClock
-from edge.writer import InlineWriter
-from parking.ids import LaneId, LotId, ZoneId, spot_id
-from parking.lot import Lane, LaneKind, Lot, Spot, SpotType, Zone
-from parking.tariff import Tariff
 from sync.chain import verify
-from sync.edge_session import EdgeTimes
-from sync.events import EventKind
-from sync.failpoints import Failpoints
 from sync.layout import layout_body
 from sync.message_pack import pack
 from sync.messages import PageAck
-from sync.pace import PaceSettings
 from sync.tokens import KeyRole, TokenKey
 from tests.integration.edge.centre import Centre, listening
+from tests.integration.edge.linked_unit import Unit, a_lot, eventually, linked_unit
 from tests.unit.sync.two_ends import GATEWAY, KEY
 
-LOT = LotId("11111111-2222-4333-8444-555555555555")
 TARIFF = {
     "id": "t",
     "version": 7,
@@ -46,106 +26,13 @@ TARIFF = {
 }
 
 
-class Impatient(Random):
-    """A random that never waits long: the waits' own law is tested in test_reconnect."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return a + 0.01
-
-
-def a_lot() -> Lot:
-    return Lot(
-        id=LOT,
-        name="Rathaus",
-        timezone=ZoneInfo("Europe/Berlin"),
-        currency="EUR",
-        latitude=52.5,
-        longitude=13.4,
-        zones=(Zone(id=ZoneId("P"), level="0"),),
-        spots=tuple(
-            Spot(id=spot_id(LOT, f"A-{n}"), zone=ZoneId("P"), number=f"A-{n}", type=SpotType.REGULAR)
-            for n in range(5)
-        ),
-        lanes=(Lane(id=LaneId("in-1"), kind=LaneKind.ENTRY),),
-    )
-
-
-class Unit:
-    """One lot's ledger with its link."""
-
-    def __init__(self, ledger: Ledger, url: str, **times: float) -> None:
-        self.ledger = ledger
-        self.tariffs: list[Tariff] = []
-        self.keys: list[tuple[TokenKey, ...]] = []
-        self.told: list[LinkStatus] = []
-        clock = SystemClock()
-        self.documents = Configuration(
-            ledger=ledger, now=clock.now, on_tariff=self.tariffs.append, on_keys=self.keys.append
-        )
-        self.link = Link(
-            LinkSettings(
-                url=url,
-                gateway=GATEWAY,
-                cloud="lotgate",
-                software="test",
-                close_s=0.2,
-                times=EdgeTimes(answer_s=times.get("answer_s", 5.0), states_every_s=0.02),
-                heartbeat_s=times.get("heartbeat_s", 20.0),
-                heartbeat_answer_s=times.get("heartbeat_s", 20.0),
-                pace=PaceSettings(shortest_pause_s=0.05, longest_pause_s=0.2),
-            ),
-            ledger=ledger,
-            documents=self.documents,
-            picture=LinkPicture(ledger, lanes=lambda: [("in-1", "idle")], unexplained=lambda: 0),
-            key=KEY,
-            clock=clock,
-            random=Impatient(1),
-            clock_quality=lambda: "synced",
-            failpoints=Failpoints(),
-        )
-        self.link.subscribe(self.told.append)
-
-    def log(self, count: int = 1) -> None:
-        for n in range(count):
-            self.ledger.commit(Change(events=(fact(EventKind.OVERRIDE, n, lane="in-1"),)))
-
-    def sense(self, n: int, state: str = "occupied") -> None:
-        spot = spot_id(LOT, "A-1")
-        word = SpotState(
-            spot=spot, writer="edge:1", n=n, state=state, source="s-1", occurred_at=datetime.now(UTC)
-        )
-        self.ledger.commit(Change(spot_states=(word,)))
-
-
 @asynccontextmanager
-async def unit_on(tmp_path: Path, centre: Centre, **times: float) -> AsyncIterator[Unit]:
-    store = Store(tmp_path / "ledger.sqlite", cipher=PlateKeys(b"p" * 32), failpoints=Failpoints())
-    ledger = Ledger.open(
-        store,
-        InlineWriter(store.commit),
-        lot=a_lot(),
-        gateway=GATEWAY,
-        epoch=1,
-        boot="boot-1",
-        clock=SystemClock(),
-    )
-    async with listening(centre) as url:
-        unit = Unit(ledger, url, **times)
-        running = asyncio.create_task(unit.link.run())
-        try:
-            yield unit
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
-            await ledger.close()
-
-
-async def eventually(holds: Callable[[], bool], within_s: float = 20.0) -> None:
-    """Wait until it holds; the loop turns meanwhile."""
-    async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110 - what is waited for is the other side's state, which has no event
-            await asyncio.sleep(0.005)
+async def unit_on(tmp_path: Path, centre: Centre, *, answer_s: float = 5.0) -> AsyncIterator[Unit]:
+    async with (
+        listening(centre) as url,
+        linked_unit(tmp_path / "ledger.sqlite", url, gateway=GATEWAY, key=KEY, answer_s=answer_s) as unit,
+    ):
+        yield unit
 
 
 def drained(unit: Unit, centre: Centre) -> Callable[[], bool]:
