@@ -101,6 +101,7 @@ class Ledger:
         self._uploaded: dict[tuple[SpotId, str], int] = dict(recovered.uploaded)
         self._documents: list[StoredDocument] = sorted(recovered.documents, key=lambda document: document.n)
         self.document_n = max((d.n for d in recovered.documents), default=0)
+        self._tokens_seen: dict[tuple[str, str], int] = dict(recovered.tokens_seen)
         self._subscribers: list[Callable[[Change], None]] = []
         self._last: asyncio.Future[None] | None = None
 
@@ -228,6 +229,10 @@ class Ledger:
     def documents(self) -> Sequence[StoredDocument]:
         """What the centre decided for this lot, in its order."""
         return list(self._documents)
+
+    def token_seen(self, kind: str, subject: str) -> int | None:
+        """The highest revision of a token that was presented here."""
+        return self._tokens_seen.get((kind, subject))
 
     def meta(self, key: str) -> str | int | bytes | None:
         """A value remembered by an earlier change."""
@@ -391,6 +396,9 @@ class Ledger:
         for state in change.uploaded:
             spot = (state.spot, state.writer)
             self._uploaded[spot] = max(state.n, self._uploaded.get(spot, 0))
+        for token in change.tokens_seen:
+            seen = (token.kind, token.subject)
+            self._tokens_seen[seen] = max(token.revision, self._tokens_seen.get(seen, 0))
         for document in change.documents:
             self._documents.append(document)
             self.document_n = max(self.document_n, document.n)

@@ -43,7 +43,8 @@ def _note(line: str, number: int, table: Path, lines: dict[Path, int], counts: d
     """Take one line's header or key in; the table that the next lines belong to."""
     if header := HEADER.match(line):
         table = _table(_parts(header[2]), is_list=header[1] == "[[", counts=counts)
-        lines.setdefault(table, number)
+        for length in range(1, len(table) + 1):
+            lines.setdefault(table[:length], number)
         return table
     if key := KEY.match(line):
         lines.setdefault((*table, *_parts(key[1])), number)

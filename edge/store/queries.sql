@@ -184,10 +184,6 @@ SELECT hash FROM log WHERE epoch = :epoch AND seq = :seq;
 -- Chain one row anew: a damaged row before it was kept aside, and nobody has acknowledged either.
 UPDATE log SET previous_hash = :previous_hash, hash = :hash, kind = :kind, body = :body WHERE epoch = :epoch AND seq = :seq;
 
--- name: last_events
--- The newest facts of an epoch, newest first.
-SELECT seq, kind, body FROM log WHERE epoch = :epoch ORDER BY seq DESC LIMIT :limit;
-
 -- name: put_acknowledgement
 -- How far the centre had applied the log in this hour.
 INSERT INTO acknowledgements (epoch, hour, seq) VALUES (:epoch, :hour, :seq)

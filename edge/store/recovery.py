@@ -71,6 +71,7 @@ class Recovered:
     uploaded: Mapping[tuple[SpotId, str], int]
     reading_keys: tuple[tuple[str, str], ...]
     documents: tuple[StoredDocument, ...]
+    tokens_seen: Mapping[tuple[str, str], int]
     ends: LogEnds
     losses: tuple[str, ...]
 
@@ -111,6 +112,9 @@ def read_everything(
             StoredDocument(n=row["n"], kind=row["kind"], body=row["body"])
             for row in store.rows("read_documents")
         ),
+        tokens_seen={
+            (row["kind"], row["subject"]): row["revision"] for row in store.rows("read_tokens_seen")
+        },
         ends=ends,
         losses=tuple(losses),
     )

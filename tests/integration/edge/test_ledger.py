@@ -188,6 +188,7 @@ async def test_documents_tokens_and_remembered_values_survive(premises: Premises
     tariff = [document for document in again.documents() if document.kind == "tariff"][-1]
     assert (again.document_n, tariff.body) == (6, b"\x05")
     assert again.meta("session") == 7
+    assert (again.token_seen("pass", "r"), again.token_seen("pass", "q")) == (2, None)
     assert [row["n"] for row in premises.store.rows("read_documents")] == [3, 4, 5, 6]
 
 

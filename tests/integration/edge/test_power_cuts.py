@@ -16,6 +16,7 @@ from edge.ledger import Ledger
 from edge.store.store import AFTER_COMMIT, BEFORE_COMMIT
 from parking.ids import ClaimId, SpotId, StayId
 from sync.chain import genesis, unpack_envelope, verify
+from sync.messages import LogRow
 from tests.integration.edge.conftest import Premises, small_lot
 
 ROOT = Path(__file__).parents[3]
@@ -64,7 +65,8 @@ def assert_all_is_there(ledger: Ledger, said: Said) -> None:
 
 
 def assert_the_log_is_one_chain(ledger: Ledger) -> None:
-    rows, seq, last = [], 0, genesis("gateway-1", 1)
+    rows: list[LogRow] = []
+    seq, last = 0, genesis("gateway-1", 1)
     while page := ledger.log_page(seq, 1_000):
         last = verify(last, page)
         rows += page

@@ -172,7 +172,7 @@ async def test_a_disk_without_room_sells_nothing_and_recovers_by_itself(premises
     ledger = premises.start(writer)
     await ledger.durable()
     store._database.conn.execute("PRAGMA max_page_count = 1")
-    kept = []
+    kept: list[asyncio.Future[None]] = []
     while ledger.degraded is None:
         future = ledger.commit(Change(meta={f"k{len(kept)}": "x" * 4_000}), urgent=True)
         kept.append(future)
