@@ -1,20 +1,13 @@
-"""The way to PostgreSQL: the pool, and the schema's migrations."""
+"""The way to PostgreSQL: the pool, and which schema it must have (`cloud.migrating` brings it there)."""
 
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.pool import NullPool
 
 from cloud.named_sql import named_sql
 
@@ -25,8 +18,6 @@ Database = AsyncConnectionPool[AsyncConnection[DictRow]]
 STATEMENT_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 10
 RECYCLE_S = 3600
-# Any fixed number: whoever migrates holds it.
-MIGRATION_LOCK = 0x10760001
 
 SESSION_SETTINGS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
@@ -60,30 +51,10 @@ def open_pool(url: str, *, min_size: int, max_size: int) -> Database:
     )
 
 
-def _configuration() -> Config:
-    configuration = Config()
-    configuration.set_main_option("script_location", str(Path(str(files("cloud") / "migrations"))))
-    configuration.set_main_option("path_separator", "os")
-    return configuration
-
-
 def newest_revision() -> str:
-    """The revision that this program needs."""
-    return str(ScriptDirectory.from_config(_configuration()).get_current_head())
-
-
-def migrate(url: str) -> tuple[str | None, str]:
-    """Bring the database to the newest revision; the revision before and after. One at a time: others wait."""
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text(QUERIES["migration_lock"].decode()), {"key": MIGRATION_LOCK})
-        before = MigrationContext.configure(connection).get_current_revision()
-        configuration = _configuration()
-        configuration.attributes["connection"] = connection
-        command.upgrade(configuration, "head")
-        connection.commit()
-    engine.dispose()
-    return before, newest_revision()
+    """The revision that this program needs: its newest migration's number."""
+    versions = files("cloud") / "migrations" / "versions"
+    return max(entry.name[:4] for entry in versions.iterdir() if entry.name[:4].isdigit())
 
 
 async def revision_of(connection: AsyncConnection[DictRow]) -> str | None:

@@ -63,8 +63,8 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
 
 
-async def serve(cloud: Cloud, *, host: str, port: int, port_file: Path | None) -> None:
-    """Serve until a signal comes. Port 0 takes a free one; the one taken is written to `port_file` once it is served.
+async def serve_until_signal(cloud: Cloud, *, host: str, port: int, port_file: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -73,6 +73,15 @@ async def serve(cloud: Cloud, *, host: str, port: int, port_file: Path | None) -
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await serve(cloud, host=host, port=port, port_file=port_file, stop=stop)
+
+
+async def serve(cloud: Cloud, *, host: str, port: int, port_file: Path | None, stop: asyncio.Event) -> None:
+    """Serve until `stop`. Port 0 takes a free one; the one taken is written to `port_file` once it is served.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
     with socket.create_server((host, port), backlog=2048) as listener:
         async with running(cloud):
             server = Server(_configuration(cloud))
@@ -81,7 +90,8 @@ async def serve(cloud: Cloud, *, host: str, port: int, port_file: Path | None) -
             await cloud.events.listening.wait()
             _tell_port(listener.getsockname()[1], port_file)
             await _first_of(stop, serving)
-            await cloud.links.drain(delay_ms=random.randint(*DRAIN_DELAY_MS), within_s=DRAIN_WITHIN_S)
+            delay_ms = random.randint(*DRAIN_DELAY_MS)
+            await cloud.links.drain(delay_ms=delay_ms, within_s=DRAIN_WITHIN_S)
             server.should_exit = True
             await serving
 

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import settings
 
-from cloud.database import migrate
+from cloud.migrating import migrate
 from simulators.database import DatabaseCluster
 
 TEMPLATE = "lotgate_template"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from cloud.database import connect, migrate, newest_revision
+from cloud.database import connect, newest_revision
+from cloud.migrating import migrate
 from simulators.database import DatabaseCluster
 
 PARTITIONED = {"parking_lots", "parking_spots", "claims"}
