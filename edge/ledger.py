@@ -297,7 +297,8 @@ class Ledger:
         numbered = NumberedChange(
             change=told, epoch=self.epoch, entries=entries, seq=self.last_seq + len(entries)
         )
-        self.book.apply(told.claims)
+        if told.claims:
+            self.book.apply(told.claims)
         self._take_in(numbered)
         future = self._writer.submit(numbered, urgent=urgent)
         self._last = future

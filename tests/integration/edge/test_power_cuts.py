@@ -23,9 +23,16 @@ ROOT = Path(__file__).parents[3]
 Said = list[list[object]]
 
 
-def live_and_die(folder: Path, start: int, *, after_lines: int | None, failpoint: str = "") -> Said:
+def live_and_die(
+    folder: Path, start: int, *, after_lines: int | None, failpoint: str = "", early: bool = False
+) -> Said:
     """Run the busy lot until it has said so many lines, kill it -9, and answer with every whole line of the pipe."""
-    environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(ROOT), "LOTGATE_FAILPOINT": failpoint}
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LOTGATE_FAILPOINT": failpoint,
+        "EARLY": "1" if early else "",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.integration.edge.busy_lot", str(folder), str(start)],
         stdout=subprocess.PIPE,
@@ -111,4 +118,12 @@ async def test_a_death_on_either_side_of_the_commit_loses_nothing(
     ledger = premises.start()
     assert_all_is_there(ledger, said)
     assert_the_log_is_one_chain(ledger)
+    await ledger.close()
+
+
+async def test_a_build_that_acknowledges_before_the_commit_is_caught(tmp_path: Path) -> None:
+    said = live_and_die(tmp_path, 1, after_lines=None, failpoint=f"{BEFORE_COMMIT}:7", early=True)
+    ledger = Premises(tmp_path, small_lot(100)).start()
+    with pytest.raises(AssertionError):
+        assert_all_is_there(ledger, said)
     await ledger.close()
