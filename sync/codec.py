@@ -53,18 +53,22 @@ _IN_SESSION: dict[str, Check[Any]] = {"epoch": _SMALL, "session": _SEQ}
 def _row(make: type[Any], **checks: Check[Any]) -> Check[Any]:
     """A row sent as a list, or given as the row itself when we send."""
     least = sum(1 for field in fields(make) if field.default is MISSING)
+    parts = [(name, f".{name}", inner) for name, inner in checks.items()]
 
     def check(value: object, path: str) -> Any:
         if isinstance(value, make):
             value = [getattr(value, name) for name in checks]
         if not isinstance(value, (list, tuple)) or len(value) < least:
             raise MalformedFrame(path, f"must be a list of at least {least} entries")
-        return make(
-            **{
-                name: inner(part, f"{path}.{name}")
-                for (name, inner), part in zip(checks.items(), value, strict=False)
-            }
-        )
+        try:
+            return make(
+                **{
+                    name: inner(part, dotted)
+                    for (name, dotted, inner), part in zip(parts, value, strict=False)
+                }
+            )
+        except MalformedFrame as error:
+            raise MalformedFrame(path + error.field, error.problem) from error
 
     return check
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgpack
@@ -12,6 +11,7 @@ from sync.errors import MalformedFrame
 DEEPEST = 12
 LONGEST_ARRAY = 20_000
 LONGEST_MAP = 256
+_CONTAINERS = (dict, list)
 
 
 def pack(value: object) -> bytes:
@@ -56,13 +56,13 @@ def _refuse_extension(code: int, data: bytes) -> NoReturn:
 
 
 def _refuse_depth(value: object, field: str) -> None:
-    level: list[Any] = [value] if isinstance(value, (Mapping, list)) else []
+    level: list[Any] = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(DEEPEST):
         level = [
             inner
             for outer in level
-            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
-            if isinstance(inner, (Mapping, list))
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in _CONTAINERS
         ]
         if not level:
             return
