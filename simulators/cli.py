@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from simulators.demo_command import demo
 from simulators.lot_process import simulate
 
-COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"simulate": simulate}
+COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {"demo": demo, "simulate": simulate}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -69,7 +69,7 @@ class DemoLot:
     cloud_url: str | None = None
     name: str = "Harbour Street"
     seed: int = 1
-    factor: float = 1.0
+    factor: float = 1.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

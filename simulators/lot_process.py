@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import chain, takewhile
 from pathlib import Path
@@ -64,15 +65,19 @@ def warm_vehicles(plan: LotPlan, seed: int, scale: CivilScale) -> list[Vehicle]:
     return inside
 
 
-def write_inside(plan: LotPlan, seed: int, scale: CivilScale, path: Path) -> int:
-    """Write the cars inside as the list that `lotgate edge takeover` reads; how many there are."""
+def write_inside(plan: LotPlan, seed: int, scale: CivilScale, path: Path, now: datetime) -> int:
+    """Write the cars inside as the list that `lotgate edge takeover` reads; how many there are.
+
+    The list is made before the scale's anchor: who comes in the minutes between is put down as having come `now`.
+    """
     vehicles = warm_vehicles(plan, seed, scale)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["reference", "plate", "type", "entered_at"])
         for vehicle in vehicles:
             plate = vehicle.plate if vehicle.way is Way.PLATE else ""
-            rows.writerow([vehicle.number, plate, vehicle.type.value, vehicle.arrives_at.isoformat()])
+            entered_at = min(vehicle.arrives_at, now)
+            rows.writerow([vehicle.number, plate, vehicle.type.value, entered_at.isoformat()])
     return len(vehicles)
 
 
