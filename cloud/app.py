@@ -10,11 +10,13 @@ from cloud import health
 from cloud.bootstrap import Cloud
 from cloud.gateways import endpoints as gateways
 from cloud.middleware import RequestGuard
+from cloud.parking_lots import endpoints as parking_lots
 from cloud.problems import install_problems
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     gateways.router,
+    parking_lots.router,
 )
 
 

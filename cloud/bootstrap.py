@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from cloud.database import Database, open_pool
 from cloud.events import EventBus, Lagging
 from cloud.gateways.documents import Documents
+from cloud.gateways.lines import GatewayLines
 from cloud.gateways.link import Links
 from cloud.gateways.service import Gateways
 from cloud.observability import Metrics
+from cloud.parking_lots.search import LotSearch
 from cloud.parking_lots.service import ParkingLots
 from cloud.payments.service import Payments
 from cloud.recounting import Recounting
@@ -47,6 +49,7 @@ class Cloud:
     documents: Documents
     gateways: Gateways
     links: Links
+    search: LotSearch
     recounting: Recounting
 
 
@@ -102,6 +105,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         documents=documents,
         gateways=gateways,
         links=links,
+        search=LotSearch(database=database, lines=GatewayLines(), clock=clock),
         recounting=Recounting(database=database, lots=lots, clock=clock),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import sys
@@ -18,9 +19,9 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from cloud.bootstrap import Cloud, build_cloud
-from cloud.database import migrate
 from cloud.errors import CloudError, MisconfiguredCloud
-from cloud.serving import configure_logging, serve
+from cloud.parking_lots.command import add_lots
+from cloud.serving import configure_logging, serve_until_signal
 from cloud.settings import CloudSettings
 from parking.errors import ParkingError
 from parking.tariff import Tariff
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to the newest revision").set_defaults(
         run=_migrate
     )
+    add_lots(commands)
 
     served = commands.add_parser("serve", help="serve API, link and console")
     served.add_argument("--host", default="127.0.0.1")
@@ -85,7 +87,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _migrate(_: argparse.Namespace, settings: CloudSettings) -> int:
-    before, after = migrate(settings.database_url)
+    # By name, as `lotgate` itself does: no other command waits for alembic's import.
+    before, after = importlib.import_module("cloud.migrating").migrate(settings.database_url)
     sys.stdout.write(f"schema at revision {after} (was {before or 'empty'})\n")
     return 0
 
@@ -93,7 +96,7 @@ def _migrate(_: argparse.Namespace, settings: CloudSettings) -> int:
 def _serve(chosen: argparse.Namespace, settings: CloudSettings) -> int:
     configure_logging()
     cloud = build_cloud(settings, os.environ)
-    asyncio.run(serve(cloud, host=chosen.host, port=chosen.port, port_file=chosen.port_file))
+    asyncio.run(serve_until_signal(cloud, host=chosen.host, port=chosen.port, port_file=chosen.port_file))
     return 0
 
 

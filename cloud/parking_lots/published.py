@@ -6,7 +6,7 @@ that fact left out. Either way it is said: row, field, what is wrong, what to do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 from zoneinfo import available_timezones
@@ -197,35 +197,35 @@ def _facts(cells: Mapping[str, str]) -> tuple[dict[str, object], list[_Unusable]
 
 
 def _side_facts(cells: Mapping[str, str], left_out: list[_Unusable]) -> Iterator[tuple[str, object]]:
-    readers = {
-        "country": lambda: _text(cells, "country"),
-        "city": lambda: _text(cells, "city"),
-        "kind": lambda: _text(cells, "kind"),
-        "fee": lambda: _fee(cells),
-        "max_height_cm": lambda: _height_cm(cells),
-        "opening_hours_as_published": lambda: _text(cells, "opening_hours"),
-        "tariff_as_published": lambda: _text(cells, "tariff_text"),
+    readers: dict[str, tuple[str, Callable[[Mapping[str, str], str], object]]] = {
+        "country": ("country", _text),
+        "city": ("city", _text),
+        "kind": ("kind", _text),
+        "fee": ("fee", _fee),
+        "max_height_cm": ("max_height_cm", _height_cm),
+        "opening_hours_as_published": ("opening_hours", _text),
+        "tariff_as_published": ("tariff_text", _text),
     }
-    for name, read in readers.items():
+    for fact, (column, read) in readers.items():
         try:
-            yield name, read()
+            yield fact, read(cells, column)
         except _Unusable as unusable:
             left_out.append(unusable)
 
 
-def _fee(cells: Mapping[str, str]) -> bool | None:
-    text = _text(cells, "fee")
+def _fee(cells: Mapping[str, str], name: str) -> bool | None:
+    text = _text(cells, name)
     if text not in {"", "yes", "no"}:
-        raise _Unusable("fee", f"{text!r} is neither yes nor no", "write yes, no or nothing")
+        raise _Unusable(name, f"{text!r} is neither yes nor no", "write yes, no or nothing")
     return None if not text else text == "yes"
 
 
-def _height_cm(cells: Mapping[str, str]) -> int | None:
-    height_cm = _number(cells, "max_height_cm")
+def _height_cm(cells: Mapping[str, str], name: str) -> int | None:
+    height_cm = _number(cells, name)
     if not height_cm:  # sources write 0 where they do not know
         return None
     if height_cm not in HEIGHTS_CM:
         problem = f"{height_cm} cm is no clearance for cars"
         fix = f"measure it: {HEIGHTS_CM.start} … {HEIGHTS_CM.stop - 1} cm, or leave it empty"
-        raise _Unusable("max_height_cm", problem, fix)
+        raise _Unusable(name, problem, fix)
     return height_cm

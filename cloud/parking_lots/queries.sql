@@ -139,3 +139,176 @@ SELECT lot.region, lot.id AS lot, max(counts.as_of_seq) AS as_of_seq
 -- name: counts_next_due
 -- The civil instant at which the first of them holds no longer.
 SELECT min(holds_until) AS due_at FROM lot_counts
+
+-- name: search_nearest
+-- A page of lots around a point, nearest first on the sphere (the index yields them in that order), then what may be sold at those only.
+-- The filter by type is a scalar sub-select on purpose: the planner must not turn it into a join over all counts.
+WITH near AS (
+    SELECT lot.*, ST_Distance(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, false) AS distance_m
+      FROM parking_lots AS lot
+     WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false)
+       AND (%(type)s::text IS NULL
+            OR (SELECT bool_or(total > 0) FROM lot_counts_shown AS counts WHERE counts.lot_id = lot.id AND counts.type = %(type)s))
+     ORDER BY lot.location <-> ST_Point(%(lng)s, %(lat)s)::geography, lot.id
+     LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT near.id, near.name, near.address, ST_Y(near.location::geometry) AS latitude, ST_X(near.location::geometry) AS longitude,
+       near.timezone, near.currency, near.amenities, near.operating_hours, near.total_spots, near.layout_hash IS NOT NULL AS is_ours,
+       near.distance_m, coalesce(counts.types, '[]') AS counts
+  FROM near
+  LEFT JOIN LATERAL (
+       SELECT jsonb_agg(to_jsonb(by_type) ORDER BY type) AS types
+         FROM (SELECT type, sum(total) AS total, sum(sellable) AS sellable, min(holds_until) AS holds_until
+                 FROM lot_counts_shown AS shown WHERE shown.lot_id = near.id GROUP BY type) AS by_type) AS counts ON true
+ ORDER BY near.distance_m, near.id
+
+-- name: search_freest
+-- The same, most places to sell first (of one type, where one is asked for), then nearest.
+WITH near AS (
+    SELECT lot.*, ST_Distance(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, false) AS distance_m,
+           coalesce((SELECT sum(sellable) FROM lot_counts_shown AS counts
+                      WHERE counts.lot_id = lot.id AND (%(type)s::text IS NULL OR counts.type = %(type)s)), 0) AS free
+      FROM parking_lots AS lot
+     WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false)
+       AND (%(type)s::text IS NULL
+            OR (SELECT bool_or(total > 0) FROM lot_counts_shown AS counts WHERE counts.lot_id = lot.id AND counts.type = %(type)s))
+     ORDER BY free DESC, distance_m, lot.id
+     LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT near.id, near.name, near.address, ST_Y(near.location::geometry) AS latitude, ST_X(near.location::geometry) AS longitude,
+       near.timezone, near.currency, near.amenities, near.operating_hours, near.total_spots, near.layout_hash IS NOT NULL AS is_ours,
+       near.distance_m, coalesce(counts.types, '[]') AS counts
+  FROM near
+  LEFT JOIN LATERAL (
+       SELECT jsonb_agg(to_jsonb(by_type) ORDER BY type) AS types
+         FROM (SELECT type, sum(total) AS total, sum(sellable) AS sellable, min(holds_until) AS holds_until
+                 FROM lot_counts_shown AS shown WHERE shown.lot_id = near.id GROUP BY type) AS by_type) AS counts ON true
+ ORDER BY near.free DESC, near.distance_m, near.id
+
+-- name: search_total
+-- How many lots there are within the radius.
+SELECT count(*) AS total FROM parking_lots AS lot
+ WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false)
+   AND (%(type)s::text IS NULL
+        OR (SELECT bool_or(total > 0) FROM lot_counts_shown AS counts WHERE counts.lot_id = lot.id AND counts.type = %(type)s))
+
+-- name: search_ids
+-- The nearest lots of gateways within the radius, for those who want to be told of them.
+SELECT lot.id FROM parking_lots AS lot
+ WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false) AND lot.layout_hash IS NOT NULL
+ ORDER BY lot.location <-> ST_Point(%(lng)s, %(lat)s)::geography, lot.id
+ LIMIT %(limit)s
+
+-- name: lots_by_id
+-- Some lots, and what may be sold there.
+SELECT lot.id, lot.name, lot.address, ST_Y(lot.location::geometry) AS latitude, ST_X(lot.location::geometry) AS longitude,
+       lot.timezone, lot.currency, lot.amenities, lot.operating_hours, lot.total_spots, lot.layout_hash IS NOT NULL AS is_ours,
+       NULL::float8 AS distance_m, coalesce(counts.types, '[]') AS counts
+  FROM parking_lots AS lot
+  LEFT JOIN LATERAL (
+       SELECT jsonb_agg(to_jsonb(by_type) ORDER BY type) AS types
+         FROM (SELECT type, sum(total) AS total, sum(sellable) AS sellable, min(holds_until) AS holds_until
+                 FROM lot_counts_shown AS shown WHERE shown.lot_id = lot.id GROUP BY type) AS by_type) AS counts ON true
+ WHERE lot.id = ANY (%(ids)s::uuid[])
+
+-- name: lot_structure
+-- A lot's zones and lanes.
+SELECT lot.lanes, coalesce(jsonb_agg(jsonb_build_object('id', zone.id, 'level', zone.level, 'kind', zone.kind,
+       'enforced_by', zone.enforced_by) ORDER BY zone.id) FILTER (WHERE zone.id IS NOT NULL), '[]') AS zones
+  FROM parking_lots AS lot LEFT JOIN zones AS zone ON zone.lot_id = lot.id
+ WHERE lot.id = %(lot)s GROUP BY lot.region, lot.id
+
+-- name: spots_of_lot
+-- A page of a lot's spots as its sensors see them.
+SELECT spot.id, spot.lot_id, spot.number, spot.level, spot.zone_id AS zone, spot.type, spot.sensor_state AS state,
+       spot.sensor_source AS source, spot.sensor_confidence_1e4 AS confidence_1e4, spot.sensor_occurred_at AS last_updated,
+       NULL::float8 AS distance_m
+  FROM parking_spots AS spot
+ WHERE spot.lot_id = %(lot)s AND (%(level)s::text IS NULL OR spot.level = %(level)s)
+   AND (%(type)s::text IS NULL OR spot.type = %(type)s) AND (%(state)s::text IS NULL OR spot.sensor_state = %(state)s)
+ ORDER BY spot.ordinal LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: spots_of_lot_total
+-- How many those are.
+SELECT count(*) AS total FROM parking_spots AS spot
+ WHERE spot.lot_id = %(lot)s AND (%(level)s::text IS NULL OR spot.level = %(level)s)
+   AND (%(type)s::text IS NULL OR spot.type = %(type)s) AND (%(state)s::text IS NULL OR spot.sensor_state = %(state)s)
+
+-- name: spots_near
+-- A page of the spots of lots around a point, nearest lot first: a spot is where its lot is, unless it has a place of its own.
+-- OFFSET 0 keeps the planner from joining all spots.
+WITH near AS (
+    SELECT lot.region, lot.id, lot.location, ST_Distance(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, false) AS distance_m
+      FROM parking_lots AS lot
+     WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false) AND lot.layout_hash IS NOT NULL
+     ORDER BY lot.location <-> ST_Point(%(lng)s, %(lat)s)::geography, lot.id
+)
+SELECT spot.id, spot.lot_id, spot.number, spot.level, spot.zone_id AS zone, spot.type, spot.sensor_state AS state,
+       spot.sensor_source AS source, spot.sensor_confidence_1e4 AS confidence_1e4, spot.sensor_occurred_at AS last_updated,
+       near.distance_m
+  FROM near
+  CROSS JOIN LATERAL (SELECT * FROM parking_spots AS here
+                       WHERE here.lot_id = near.id AND (%(type)s::text IS NULL OR here.type = %(type)s)
+                         AND (%(state)s::text IS NULL OR here.sensor_state = %(state)s)
+                       ORDER BY here.ordinal OFFSET 0) AS spot
+ ORDER BY near.distance_m, near.id, spot.ordinal LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: spots_near_total
+-- How many those are.
+WITH near AS (
+    SELECT lot.id FROM parking_lots AS lot
+     WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false) AND lot.layout_hash IS NOT NULL
+)
+SELECT coalesce(sum(spots.count), 0)::bigint AS total
+  FROM near
+  CROSS JOIN LATERAL (SELECT count(*) AS count FROM parking_spots AS here
+                       WHERE here.lot_id = near.id AND (%(type)s::text IS NULL OR here.type = %(type)s)
+                         AND (%(state)s::text IS NULL OR here.sensor_state = %(state)s) OFFSET 0) AS spots
+
+-- name: lots_list
+-- The lots that we know, those with a gateway first.
+SELECT id, name, address, total_spots, layout_hash IS NOT NULL AS is_ours, source_reference
+  FROM parking_lots ORDER BY layout_hash IS NULL, name, id LIMIT %(limit)s
+
+-- name: operators_import
+-- The operators that a published list names.
+INSERT INTO operators (id, name) SELECT row.* FROM unnest(%(id)s::uuid[], %(name)s::text[]) AS row ON CONFLICT DO NOTHING
+
+-- name: lots_import
+-- Lots of a published list: new ones, and those that differ from what was imported before; a gateway's lot is left alone.
+INSERT INTO parking_lots AS known (id, operator_id, name, address, location, timezone, currency, total_spots, amenities, source,
+                                   source_reference)
+SELECT id, operator_id, name, address, ST_SetSRID(ST_MakePoint(longitude, latitude), 4326)::geography, timezone, currency,
+       total_spots, amenities, 'import', reference
+  FROM unnest(%(id)s::uuid[], %(operator_id)s::uuid[], %(name)s::text[], %(address)s::text[], %(latitude)s::float8[],
+              %(longitude)s::float8[], %(timezone)s::text[], %(currency)s::text[], %(total_spots)s::int[], %(amenities)s::jsonb[],
+              %(reference)s::text[])
+       AS row (id, operator_id, name, address, latitude, longitude, timezone, currency, total_spots, amenities, reference)
+ON CONFLICT ON CONSTRAINT parking_lots_pkey DO UPDATE
+   SET operator_id = excluded.operator_id, name = excluded.name, address = excluded.address, location = excluded.location,
+       timezone = excluded.timezone, currency = excluded.currency, total_spots = excluded.total_spots,
+       amenities = excluded.amenities, source_reference = excluded.source_reference, updated_at = now()
+ WHERE known.source = 'import'
+   AND (known.operator_id, known.name, known.address, known.timezone, known.currency, known.total_spots, known.amenities,
+        known.source_reference, ST_AsBinary(known.location))
+       IS DISTINCT FROM
+       (excluded.operator_id, excluded.name, excluded.address, excluded.timezone, excluded.currency, excluded.total_spots,
+        excluded.amenities, excluded.source_reference, ST_AsBinary(excluded.location))
+RETURNING id, created_at = updated_at AS is_new
+
+-- name: lots_of_gateways
+-- Which of these lots are described by a gateway.
+SELECT id FROM parking_lots WHERE id = ANY (%(id)s::uuid[]) AND source <> 'import'
+
+-- name: counts_import
+-- The places of imported lots by type. Nothing is sold there: sellable stays 0, and the API says that nothing is known.
+WITH gone AS (
+    DELETE FROM lot_counts AS counts WHERE counts.lot_id = ANY (%(lots)s::uuid[])
+       AND NOT EXISTS (SELECT FROM unnest(%(lot)s::uuid[], %(type)s::text[]) AS row (lot_id, type)
+                        WHERE row.lot_id = counts.lot_id AND row.type = counts.type)
+)
+INSERT INTO lot_counts AS known (lot_id, type, total, sellable)
+SELECT lot_id, type, total, 0 FROM unnest(%(lot)s::uuid[], %(type)s::text[], %(total)s::int[]) AS row (lot_id, type, total)
+ON CONFLICT ON CONSTRAINT lot_counts_pkey DO UPDATE SET total = excluded.total, updated_at = now()
+ WHERE known.total <> excluded.total
+RETURNING lot_id
