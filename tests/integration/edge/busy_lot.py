@@ -10,6 +10,8 @@ import asyncio
 import json
 import os
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -18,7 +20,7 @@ from edge.change import Change
 from edge.ledger import Ledger
 from edge.observing import Observing
 from edge.store.store import NumberedChange
-from edge.writer import ThreadWriter
+from edge.writer import Commit, ThreadWriter
 from parking.claims import ClaimState
 from parking.lot import Tier
 from parking.stays import StayEvent
@@ -33,12 +35,24 @@ def say(*words: object) -> None:
 
 
 class EarlyWriter(ThreadWriter):
-    """A broken build: it says that a change is durable before it is."""
+    """A broken build: it says that a change is durable before it is, on a disk that takes its time."""
+
+    def __init__(self, commit: Commit) -> None:
+        def slowly(batch: Sequence[NumberedChange]) -> None:
+            threading.Event().wait(0.05)
+            commit(batch)
+
+        super().__init__(slowly)
 
     def submit(self, change: NumberedChange, *, urgent: bool) -> asyncio.Future[None]:
         future = super().submit(change, urgent=urgent)
-        future.get_loop().call_soon(lambda: future.done() or future.set_result(None))
+        future.get_loop().call_soon(resolve, future)
         return future
+
+
+def resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def live(folder: Path, start: int, random: Random) -> None:

@@ -65,6 +65,7 @@ class Unit:
         self.tariffs: list[Tariff] = []
         self.keys: list[tuple[TokenKey, ...]] = []
         self.told: list[LinkStatus] = []
+        self.lanes = [("in-1", "idle")]
         clock = SystemClock()
         self.documents = Configuration(
             ledger=ledger, now=clock.now, on_tariff=self.tariffs.append, on_keys=self.keys.append
@@ -81,7 +82,7 @@ class Unit:
             ),
             ledger=ledger,
             documents=self.documents,
-            picture=LinkPicture(ledger, lanes=lambda: [("in-1", "idle")], unexplained=lambda: 0),
+            picture=LinkPicture(ledger, lanes=lambda: self.lanes, unexplained=lambda: 0),
             key=key,
             clock=clock,
             random=Impatient(1),

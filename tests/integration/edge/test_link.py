@@ -191,6 +191,21 @@ async def test_the_outage_is_told_by_one_tombstone(tmp_path: Path) -> None:
         assert_one_system(unit, centre)
 
 
+async def test_a_fault_of_ours_on_the_line_ends_the_line_and_not_the_agent(tmp_path: Path) -> None:
+    centre = Centre()
+    async with unit_on(tmp_path, centre) as unit:
+        await eventually(drained(unit, centre))
+        unit.lanes = [("in-1", "x" * 1_000)]
+        unit.link.picture_changed()
+        await eventually(lambda: unit.link.status.state == "down")
+        assert "states.lanes[0][1]" in unit.link.status.problem
+        assert unit.link.refused["local"] >= 1
+        unit.lanes = [("in-1", "open")]
+        unit.log()
+        await eventually(drained(unit, centre))
+        assert_one_system(unit, centre)
+
+
 async def test_an_idle_line_is_silent(tmp_path: Path) -> None:
     centre = Centre()
     async with unit_on(tmp_path, centre) as unit:
