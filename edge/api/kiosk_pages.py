@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -28,8 +28,11 @@ def kiosk_pages(desk: Desk, devices: Devices, renderer: Renderer) -> APIRouter:
     ) -> Response:
         """The lane's screen. ?token= signs the device in, once, and leaves the address."""
         if token is not None:
-            return signed_in(request, devices, token, f"/kiosk/{lane}")
-        devices.asking(request, Role.KIOSK, lane)
+            return signed_in(request, devices, token, f"/kiosk/{quote(lane, safe='')}")
+        try:
+            devices.asking(request, Role.KIOSK, lane)
+        except Problem as problem:
+            return HTMLResponse(renderer.sign_in(problem, lane), problem.status_code)
         query = request.query_params
         html = renderer.kiosk(
             desk.lane_view(lane),
@@ -53,7 +56,7 @@ def kiosk_pages(desk: Desk, devices: Devices, renderer: Renderer) -> APIRouter:
                 fix=f"Use one of {', '.join(deeds)}.",
             )
         await deed(lane, await form_of(request))
-        return RedirectResponse(f"/kiosk/{lane}", 303)
+        return RedirectResponse(f"/kiosk/{quote(lane, safe='')}", 303)
 
     return router
 

@@ -114,8 +114,7 @@ async def _lane_events(
     with streams.one():
         async for changed in with_beats(desk.watch(lane), beat_s):
             if changed is None:
-                parts = renderer.parts(desk.lane_view(lane), language)
-                yield sse("beat", {"clock": parts["clock"], "theme": parts["theme"]})
+                yield sse("beat", renderer.beat(desk.lane_view(lane), language))
                 continue
             yield sse("view", lane_json(changed))
             if screen is not None:

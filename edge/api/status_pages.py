@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
@@ -49,15 +50,19 @@ def status_pages(
         try:
             devices.asking(request, Role.STAFF)
         except Problem as problem:
-            return HTMLResponse(renderer.sign_in(problem.detail), problem.status_code)
+            return HTMLResponse(renderer.sign_in(problem), problem.status_code)
         return HTMLResponse(renderer.status(desk.status(), clock.monotonic(), SAID.get(said or "")))
 
     @router.post("/sign-in", include_in_schema=False)
     async def sign_in(request: Request) -> Response:
+        form = await form_of(request)
+        lane = form.get("lane")
         try:
-            return signed_in(request, devices, (await form_of(request)).get("token", ""), "/")
+            return signed_in(
+                request, devices, form.get("token", ""), f"/kiosk/{quote(lane, safe='')}" if lane else "/"
+            )
         except Problem as problem:
-            return HTMLResponse(renderer.sign_in(problem.detail), problem.status_code)
+            return HTMLResponse(renderer.sign_in(problem, lane), problem.status_code)
 
     @router.post("/lanes/{lane}/open", include_in_schema=False)
     async def open_lane(lane: str, request: Request) -> Response:

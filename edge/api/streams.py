@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ def sse(event: str, data: object) -> str:
     return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
 
 
-async def with_beats(source: AsyncIterator[Item], beat_s: float = BEAT_S) -> AsyncIterator[Item | None]:
+async def with_beats(source: AsyncIterator[Item], beat_s: float = BEAT_S) -> AsyncGenerator[Item | None]:
     """What `source` yields, and None whenever it has been silent for `beat_s` seconds."""
     upcoming = asyncio.ensure_future(_next(source))
     try:

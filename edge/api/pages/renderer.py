@@ -20,6 +20,7 @@ from edge.api.pages.daylight import is_dark
 from edge.api.pages.faces import face
 from edge.api.pages.qr import qr_svg
 from edge.api.pages.wording import Language
+from edge.api.problems import Problem
 from parking.lot import SpotType
 
 PAGES = Path(__file__).parent
@@ -120,10 +121,13 @@ class Renderer:
             "screen": view.screen.value,
             "main": main,
             "second": str(module.second()) if hasattr(module, "second") else "",
-            "clock": language.clock(view.at, zone),
-            "theme": self.theme(view.at),
+            **self.beat(view, language),
             "say": f"{word}. {Markup(heading).striptags()}",  # noqa: S704 - only to take tags away
         }
+
+    def beat(self, view: LaneView, language: Language) -> dict[str, str]:
+        """What changes by itself while nothing happens: the `clock` and the `theme`."""
+        return {"clock": language.clock(view.at, ZoneInfo(view.timezone)), "theme": self.theme(view.at)}
 
     def status(self, view: StatusView, monotonic: float, said: str | None = None) -> str:
         """The whole status page; `said` is the answer to what was just done on it."""
@@ -145,13 +149,9 @@ class Renderer:
             count=english.count,
         )
 
-    def sign_in(self, problem: str | None) -> str:
-        """The page that asks a person for a token."""
-        return self._render("sign_in.html", problem=problem)
-
-    def lost(self, language: Language) -> str:
-        """The page that a kiosk shows when there is no lane to show."""
-        return self._render("lost.html", language=language, t=language.say, help_line=self.site.help_line)
+    def sign_in(self, problem: Problem, lane: str | None = None) -> str:
+        """The page that asks for a token: for the status page, or for a lane's screen that is not set up yet."""
+        return self._render("sign_in.html", problem=problem, lane=lane)
 
     def _word(self, view: LaneView, key: str, language: Language) -> str:
         paid = view.payment.amount_minor if view.payment else 0

@@ -48,6 +48,7 @@ function show(parts) {
     shown.say = parts.say;
   }
   if (root.dataset.screen !== parts.screen) root.dataset.screen = parts.screen;
+  root.dataset.live = "";
 }
 
 function heard({ clock, theme }) {

@@ -14,7 +14,9 @@ stream.addEventListener("status", (event) => {
   const html = JSON.parse(event.data);
   if (html === last || busy()) return;
   last = html;
+  const answer = main.querySelector(".note"); // to what the person just did: stays until the page is left
   main.innerHTML = html;
+  if (answer) main.querySelector(".verdict").after(answer);
   const now = document.getElementById("verdict").textContent;
   if (now !== verdict) said.textContent = verdict = now;
 });

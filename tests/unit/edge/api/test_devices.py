@@ -96,6 +96,18 @@ async def test_one_browser_may_watch_two_lanes(caller: Caller) -> None:
         ]
 
 
+async def test_a_screen_that_is_not_set_up_says_so_and_takes_its_token(caller: Caller) -> None:
+    async with caller(None) as client:
+        blank = await client.get("/kiosk/lane-1")
+        assert blank.status_code == 401
+        assert "This screen is not set up yet" in blank.text
+        assert "No device" not in blank.text
+        answer = await client.post("/sign-in", content=f"lane=lane-1&token={TOKENS[KIOSK]}")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/kiosk/lane-1")
+        elsewhere = await client.post("/sign-in", content=f"lane=%2F%2Fevil&token={TOKENS[KIOSK]}")
+        assert elsewhere.headers["location"] == "/kiosk/%2F%2Fevil"
+
+
 async def test_a_wrong_token_in_the_address_sets_no_cookie(caller: Caller) -> None:
     async with caller(None) as client:
         answer = await client.get("/kiosk/lane-1", params={"token": "wrong"})

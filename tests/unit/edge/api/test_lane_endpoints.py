@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
@@ -133,17 +135,16 @@ async def test_a_screen_hears_the_view_at_once_each_change_after_it_and_a_beat_i
 async def test_the_source_of_a_stream_is_let_go_with_its_listener() -> None:
     let_go = asyncio.Event()
 
-    async def endless() -> object:
+    async def endless() -> AsyncIterator[int]:
         try:
             yield 1
             await asyncio.Event().wait()
         finally:
             let_go.set()
 
-    listening = with_beats(endless(), 0.01)  # type: ignore[var-annotated, arg-type]  # ints, then nothing
-    assert await anext(listening) == 1
-    assert await anext(listening) is None
-    await listening.aclose()  # type: ignore[attr-defined]  # a generator
+    async with aclosing(with_beats(endless(), 0.01)) as listening:
+        assert await anext(listening) == 1
+        assert await anext(listening) is None
     await asyncio.wait_for(let_go.wait(), 1)
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -40,6 +41,13 @@ def test_every_screen_of_every_lane_can_be_shown_in_every_language(
         assert "{" not in re.sub(r"<svg.*?</svg>", "", parts["main"], flags=re.DOTALL)
 
 
+def test_a_language_that_lacks_a_text_is_named_at_start(tmp_path: Path) -> None:
+    (tmp_path / "en.toml").write_text('name = "English"\n[bar]\nhelp = "Help"\n[reason]\nfull = "Full."\n')
+    (tmp_path / "fr.toml").write_text('name = "Français"\n')
+    with pytest.raises(ValueError, match=r"words/fr.toml lacks bar\.help$"):
+        load_languages(tmp_path)
+
+
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_said_in_every_language(reason: Reason) -> None:
     assert EN.reason(reason) == reason.sentence
@@ -50,7 +58,7 @@ def test_every_reason_is_said_in_every_language(reason: Reason) -> None:
 
 def test_the_button_that_pays_carries_the_amount() -> None:
     main = RENDERER.parts(SCREENS["exit-price"], EN)["main"]
-    assert re.search(r'id="pay">.*Pay £12\.00', main)
+    assert re.search(r'id="do-pay">.*Pay £12\.00', main)
 
 
 def test_a_screen_has_at_most_one_yellow_button_and_none_while_the_person_need_do_nothing() -> None:
