@@ -8,6 +8,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
 from cloud.database import Database, open_pool
 from cloud.events import EventBus, Lagging
 from cloud.gateways.documents import Documents
@@ -27,6 +31,10 @@ from parking.clock import Clock
 from sync.failpoints import Failpoints
 from sync.keys import SigningKey
 
+LOG = structlog.get_logger(__name__)
+
+HOUSEKEEPING_EVERY_S = 3_600.0
+EVENTS_KEPT_DAYS = 7
 CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without letters and digits that people take for each other."""
 
@@ -118,6 +126,7 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             tasks.create_task(cloud.events.run(), name="events"),
             tasks.create_task(cloud.recounting.run(), name="recounting"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
+            tasks.create_task(_keep_house(cloud), name="housekeeping"),
         ]
         try:
             yield
@@ -135,6 +144,16 @@ async def _tell_of_documents(cloud: Cloud) -> None:
                 cloud.links.documents_added(event.lot)
         except Lagging:
             cloud.links.documents_added(None)
+
+
+async def _keep_house(cloud: Cloud) -> None:
+    """Each hour, drop events that nobody resumes from any more."""
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_EVERY_S)
+        try:
+            await cloud.events.forget(days=EVENTS_KEPT_DAYS)
+        except (OperationalError, PoolTimeout) as error:
+            LOG.warning("housekeeping postponed", error=str(error))
 
 
 def _new_code() -> str:

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import structlog
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import UndefinedTable
 from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
@@ -113,7 +114,7 @@ class Subscription:
 
     def close(self) -> None:
         """Want no more."""
-        self._bus.forget(self)
+        self._bus.unsubscribe(self)
 
 
 class EventBus:
@@ -139,8 +140,8 @@ class EventBus:
         self._subscriptions.add(subscription)
         return subscription
 
-    def forget(self, subscription: Subscription) -> None:
-        """Drop a subscription."""
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Publish no more to a subscription."""
         self._subscriptions.discard(subscription)
 
     async def after(self, lot: UUID, n: int, *, limit: int = READ_AT_MOST) -> list[Event]:
@@ -150,11 +151,11 @@ class EventBus:
             return [_event(row) for row in await cursor.fetchall()]
 
     async def run(self) -> None:
-        """Listen and publish until cancelled; a lost database is tried again each second."""
+        """Listen and publish until cancelled; a database that is lost or not migrated yet is tried again each second."""
         while True:
             try:
                 await self._listen()
-            except (OperationalError, PoolTimeout) as error:
+            except (OperationalError, PoolTimeout, UndefinedTable) as error:
                 self.listening.clear()
                 LOG.warning("event bus lost the database", error=str(error))
                 await asyncio.sleep(RETRY_S)
@@ -166,6 +167,11 @@ class EventBus:
             self.listening.set()
             async for notice in connection.notifies():
                 await self._publish_lot(UUID(notice.payload))
+
+    async def forget(self, *, days: int) -> None:
+        """Drop events older than `days` from the outbox; nobody resumes from them."""
+        async with self._database.connection() as connection:
+            await connection.execute(QUERIES["events_forget"], {"days": days})
 
     async def _catch_up(self) -> None:
         """What was committed while nobody listened; at the very start nothing, since nobody subscribed before."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import structlog
 from psycopg import OperationalError
+from psycopg.errors import UndefinedTable
 from psycopg_pool import PoolTimeout
 
 from cloud.database import Database
@@ -36,7 +37,7 @@ class Recounting:
             try:
                 await self.recount_due()
                 wait_s = await self._wait_s()
-            except (OperationalError, PoolTimeout) as error:
+            except (OperationalError, PoolTimeout, UndefinedTable) as error:
                 LOG.warning("recount postponed", error=str(error))
                 wait_s = LONGEST_WAIT_S
             await asyncio.sleep(wait_s)

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from psycopg import OperationalError
+from psycopg import DataError, IntegrityError, OperationalError
 from psycopg_pool import PoolTimeout
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,7 +25,7 @@ from cloud.observability import Metrics
 from parking.clock import Clock
 from sync.cloud_session import CloudEffect, CloudSession, CloudState, StoreStates
 from sync.codec import encode
-from sync.errors import Busy, LocalError, RemoteError
+from sync.errors import Busy, LocalError, MalformedFrame, RemoteError
 from sync.inbox import ApplyPage
 from sync.instants import to_us
 from sync.messages import Hello
@@ -168,6 +168,14 @@ class Link:
                 LOG.warning("database busy", gateway=self.gateway, error=str(error))
                 busy = Busy("database", "does not answer in time")
                 waiting.extend(self._session.refused(ABOUT[type(effect)], busy))
+            except (DataError, IntegrityError) as error:
+                if type(effect) not in ABOUT:
+                    raise
+                about = ABOUT[type(effect)]
+                LOG.warning("frame cannot be stored", gateway=self.gateway, about=about, error=str(error))
+                field = error.diag.constraint_name or error.diag.column_name or about
+                problem = error.diag.message_primary or "cannot be stored"
+                waiting.extend(self._session.refused(about, MalformedFrame(field, problem)))
 
     async def _do(self, effect: CloudEffect) -> list[CloudEffect]:
         match effect:

@@ -313,7 +313,7 @@ class Gateways:
         Raises:
             SessionReplaced: this session may not write.
         """
-        async with self._writing(key) as (connection, _):
+        async with self._writing(key, applies=False) as (connection, _):
             await connection.execute(
                 QUERIES["documents_acknowledge"], {"gateway": key.origin.gateway, "n": n}
             )
@@ -358,8 +358,13 @@ class Gateways:
             return await (await connection.execute(QUERIES["gateways_list"], {"lot": lot})).fetchall()
 
     @asynccontextmanager
-    async def _writing(self, key: SessionKey) -> AsyncIterator[tuple[AsyncConnection[DictRow], Applied]]:
-        """A transaction in which this session is the one writer; answers with how far the log was applied before."""
+    async def _writing(
+        self, key: SessionKey, *, applies: bool = True
+    ) -> AsyncIterator[tuple[AsyncConnection[DictRow], Applied]]:
+        """A transaction in which this session is the one writer; answers with how far the log was applied before.
+
+        A gateway that is fenced, quarantined or replaced may only say what it has taken in (`applies` False).
+        """
         origin = key.origin
         async with self._database.connection() as connection, connection.transaction():
             await self._lots.lock(connection, origin.region, origin.lot)
@@ -368,7 +373,7 @@ class Gateways:
             ).fetchone()
             if row is None or (row["epoch"], row["session"]) != (origin.epoch, key.session):
                 raise SessionReplaced(f"session {key.session} of {origin.gateway} is over")
-            if row["state"] in {"quarantined", "replaced"}:
+            if applies and row["state"] != "ok":
                 raise SessionReplaced(f"gateway {origin.gateway} is {row['state']}")
             yield connection, Applied(seq=row["acknowledged_seq"], hash=bytes(row["acknowledged_hash"]))
 
