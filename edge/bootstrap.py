@@ -16,6 +16,7 @@ from uuid import uuid4
 import structlog
 from prometheus_client import CollectorRegistry
 
+from drivers.back_off import BackOff
 from drivers.errors import DeviceUnreachable
 from drivers.ports import Command, Done, Move, MoveArm
 from drivers.registry import make_driver
@@ -62,6 +63,9 @@ PATIENCE: Mapping[str, Patience] = {
     "mqtt": Patience(silent_after_s=60.0, restart_after_s=120.0),
     "modbus_barrier": Patience(silent_after_s=1.0, restart_after_s=5.0),
 }
+
+# A plug that is put back is noticed within two seconds; only a broker elsewhere deserves longer waits.
+LOCAL_WIRE = BackOff(first_s=0.25, ceiling_s=2.0)
 
 
 def run_agent(settings: Settings) -> int:
@@ -185,6 +189,7 @@ def make_agent(
             random=random,
             monotonic=monotonic,
             patience=PATIENCE.get(driver.kind),
+            back_off=None if driver.kind == "mqtt" else LOCAL_WIRE,
         )
         for driver in settings.drivers
     ]

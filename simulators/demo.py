@@ -165,10 +165,10 @@ class Demo:
             talks=True,
         )
         programs += [agent, lot]
-        await lot.start()
-        await lot.wait_for("ready", START_S)
         await agent.start()
         await agent.wait_for_file(files.api_port_file, START_S)
+        await lot.start()
+        await lot.wait_for("ready", START_S)
         self.progress.agent_up = True
         centre = f"http://127.0.0.1:{cloud_port}"
         self._open_doors(files, centre)
@@ -250,6 +250,8 @@ class Demo:
 
     async def _compare(self, files: LotFiles, tap: BrokerTap, subscriber: Subscriber) -> Report:
         self._tell("comparing")
+        # In this order: what is read later can only hold more, and is never missed for having come in between.
+        delivered = list(tap.delivered)
         truth = read_record(files.record)
         edge = await asyncio.to_thread(read_edge, files.lot_toml.with_name("ledger.sqlite"))
         cloud = await asyncio.to_thread(read_cloud, self._database_url(), files.lot_id)
@@ -265,7 +267,7 @@ class Demo:
             seen=subscriber.seen,
             line_down=self._line_down,
         )
-        return compare(truth=truth, delivered=tap.delivered, edge=edge, cloud=cloud, run=run)
+        return compare(truth=truth, delivered=delivered, edge=edge, cloud=cloud, run=run)
 
     # The parts
 
