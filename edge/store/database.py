@@ -89,16 +89,17 @@ def open_to_write(path: Path) -> Database:
     return database
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that only looks, at any time, whoever writes.
+def open_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
+    """A connection that only looks, at any time, whoever writes. `immutable` takes the file alone, without its write-ahead log.
 
     Raises:
         StoreUnwritable: there is no such file, or it may not be read.
         StoreDamaged: it is no ledger.
     """
     with storing():
+        address = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if immutable else ''}"
         connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
+            address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute(QUERIES["set_query_only"])

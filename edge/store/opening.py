@@ -18,9 +18,10 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from edge.errors import StoreDamaged
+from edge.errors import StoreDamaged, StoreUnwritable
 from edge.store.cipher import PlateCipher
 from edge.store.database import open_to_write, storing
+from edge.store.late import LateStore
 from edge.store.named_queries import QUERIES
 from edge.store.rows import meta_out
 from edge.store.store import Store
@@ -70,7 +71,7 @@ def open_store(path: Path, *, cipher: PlateCipher, failpoints: Failpoints, epoch
 
     Raises:
         StoreInUse, StoreTooNew: a person must act.
-        StoreUnwritable: the disk takes nothing.
+        StoreError: the disk takes nothing, and the file cannot be read either.
     """
     witness = read_witness(path)
     losses: list[str] = []
@@ -82,6 +83,8 @@ def open_store(path: Path, *, cipher: PlateCipher, failpoints: Failpoints, epoch
         losses.append(f"{path.name} is damaged ({damage}) and is set aside")
         losses += _mend(path)
         store = _whole(path, cipher, failpoints)
+    except StoreUnwritable:
+        store = LateStore(path, cipher=cipher, failpoints=failpoints)
     last_seq = _last_seq(store, epoch)
     if witness is not None and witness.epoch == epoch and last_seq < witness.seq:
         losses.append(f"the log ends at row {last_seq}, and was known to reach {witness.seq}")

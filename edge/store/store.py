@@ -6,6 +6,7 @@ up while the agent runs (pages of the log, a plate) goes over a second connectio
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from edge.change import Change, Tidy
-from edge.errors import StoreError, StoreInUse
+from edge.errors import StoreError, StoreInUse, StoreUnwritable
 from edge.store.cipher import PlateCipher
 from edge.store.database import open_to_write, storing
 from edge.store.named_queries import QUERIES
@@ -41,6 +42,7 @@ BEFORE_COMMIT = "edge.ledger.before_commit"
 AFTER_COMMIT = "edge.ledger.after_commit"
 HOUR_US = 3_600_000_000
 KEEP_DOCUMENTS = 3
+NO_ROOM = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,12 +237,14 @@ def _lock(path: Path) -> int:
 
     Raises:
         StoreInUse: another has it.
+        StoreUnwritable: the disk is full or read-only.
         StoreError: there is no such folder.
     """
     try:
         handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}") from error
+        kind = StoreUnwritable if error.errno in NO_ROOM else StoreError
+        raise kind(f"{path}: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
