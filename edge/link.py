@@ -24,6 +24,7 @@ from edge.change import Change
 from edge.line import Documents, Line, LineParts, LinkLedger, LinkSettings, Wakeup
 from edge.link_picture import LinkPicture
 from parking.clock import Clock
+from sync.errors import LocalError
 from sync.failpoints import Failpoints
 from sync.keys import SigningKey
 from sync.layout import layout_body
@@ -131,12 +132,16 @@ class Link:
         return self._step(plan, ReconnectEvent.FAILED if up_since_s is None else ReconnectEvent.LOST)
 
     async def _live(self) -> Close:
-        """One line, from the dial to its end."""
+        """One line, from the dial to its end. A fault of ours on the line ends the line, never the gates."""
         try:
             async with self._dial() as connection:
                 return await Line(connection, self._parts).run()
         except (OSError, WebSocketException) as error:
             return Close(reason=f"{type(error).__name__} {error}".strip())
+        except LocalError as error:
+            LOG.error("link_fault", problem=str(error))  # noqa: TRY400 - the sentence says it all
+            self.refused["local"] += 1
+            return Close(reason=str(error))
 
     def _last_up_s(self) -> float | None:
         return self._up_since_s

@@ -5,9 +5,9 @@ the session its number and tells what the centre has. Then:
 
 - A layout that the centre does not have goes first and is answered before anything else goes, since all else refers to its spots.
 - The snapshot (every spot's state, the counts) goes ahead of the log, so that a backlog of days never hides what is true now.
-- Then pages of the log and changed states side by side. States coalesce: the next frame goes when the last one is answered, at most one
-  in 100 ms. Pages go as outbox and pace say.
-- Documents come down in order. One is applied at a time, and acknowledged when durable; a number we have is acknowledged again.
+- Then pages of the log (`sync.outbox`) and changed states (`sync.telemetry`) side by side.
+- Documents come down in order (`sync.document_list`) and are acknowledged when durable.
+- The frames of the two-phase commit will travel beside these, within the same session.
 - A fenced gateway sends neither states nor log: the centre would take nothing. It stays connected, so that documents reach it.
 - An answer that does not come within `answer_s` means that the line is dead, though it may look open: the session closes.
 
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sync.codec import decode, kind_of
+from sync.document_list import DocumentList, DocumentMeaning
 from sync.errors import Gap, LocalError, RemoteError
 from sync.layout import layout_hash
 from sync.messages import (
     MAX_PAGE_BYTES,
-    MAX_STATE_ROWS,
     PROTOCOL_VERSION,
     Challenge,
     CountRow,
@@ -62,6 +62,7 @@ from sync.session import (
     complaint,
     hello_bytes,
 )
+from sync.telemetry import Telemetry
 
 EdgeEffect = (
     Send
@@ -76,7 +77,6 @@ EdgeEffect = (
     | Acknowledged
     | ApplyDocument
 )
-MOST_DOCUMENTS_WAITING = 64
 
 
 class EdgeState(StrEnum):
@@ -192,13 +192,8 @@ class EdgeSession:
         self._layout_hash = layout_hash(facts.layout)
         self._outbox = Outbox(acknowledged_seq=facts.acknowledged_seq, last_seq=facts.last_seq, pace=pace)
         self._awaits_s: float | None = now_s
-        self._states_n = 0
-        self._states_on_their_way: dict[int, tuple[SpotStateRow, ...]] = {}
-        self._states_sent_s = now_s
-        self._states_due = True
-        self._snapshot_sent = False
-        self._waiting_documents: list[Document] = []
-        self._document_n = facts.document_n
+        self._telemetry = Telemetry(every_s=self._times.states_every_s, now_s=now_s)
+        self._documents = DocumentList(facts.document_n)
         self.state = EdgeState.AWAIT_CHALLENGE
         self.epoch = facts.epoch
         self.session = 0
@@ -231,7 +226,8 @@ class EdgeSession:
         """Something was committed, or the instant of `timer` has come."""
         if last_seq is not None:
             self._outbox.grown(last_seq)
-        self._states_due = self._states_due or states_changed
+        if states_changed:
+            self._telemetry.changed()
         if self.state is EdgeState.CLOSED:
             return []
         oldest_s = self._oldest_unanswered_s()
@@ -246,29 +242,16 @@ class EdgeSession:
         if oldest_s is not None:
             instants.append(oldest_s + self._times.answer_s)
         if self.state is EdgeState.OPEN:
-            if self._states_due and not self._states_on_their_way:
-                instants.append(self._states_sent_s + self._times.states_every_s)
-            ready_at = self._outbox.ready_at(now_s)
-            if ready_at is not None:
-                instants.append(ready_at)
+            ready = (self._telemetry.ready_at, self._outbox.ready_at(now_s))
+            instants += [instant for instant in ready if instant is not None]
         return min(instants, default=None)
 
     def states_read(self, content: StatesContent, now_s: float) -> list[EdgeEffect]:
         """The answer to `ReadStates`."""
-        snapshot = not self._snapshot_sent
-        self._snapshot_sent = True
-        self._states_due = content.more
-        parts = [
-            content.spots[first : first + MAX_STATE_ROWS]
-            for first in range(0, len(content.spots), MAX_STATE_ROWS)
-        ]
-        sent: list[EdgeEffect] = []
-        for part in parts or [()]:
-            self._states_n += 1
-            self._states_on_their_way[self._states_n] = part
-            sent.append(Send(frame=self._states(content, part, snapshot=snapshot)))
-        self._states_sent_s = now_s
-        return sent + self._go_on(now_s)
+        snapshot = not self._telemetry.snapshot_sent
+        parts = self._telemetry.sent(content.spots, now_s, more=content.more)
+        sends = [Send(frame=self._states(content, n, part, snapshot=snapshot)) for n, part in parts]
+        return [*sends, *self._go_on(now_s)]
 
     def page_read(
         self, rows: tuple[LogRow, ...], previous_hash: bytes | None, now_s: float
@@ -296,13 +279,11 @@ class EdgeSession:
 
     def document_applied(self, n: int) -> list[EdgeEffect]:
         """The answer to `ApplyDocument`: the document and its number are durable."""
-        if n != self._document_n + 1:
-            raise LocalError(f"document {n} applied after {self._document_n}")
-        self._document_n = n
-        self._waiting_documents = [waiting for waiting in self._waiting_documents if waiting.n > n]
+        following = self._documents.applied(n)
         acknowledgement = Send(frame=DocumentAck(epoch=self.epoch, session=self.session, n=n))
-        following = [ApplyDocument(document=waiting) for waiting in self._waiting_documents[:1]]
-        return [acknowledgement, *following]
+        return (
+            [acknowledgement] if following is None else [acknowledgement, ApplyDocument(document=following)]
+        )
 
     def lost(self) -> None:
         """The line is gone. What was on its way is not acknowledged, and goes again with the next session."""
@@ -334,7 +315,7 @@ class EdgeSession:
                 self._awaits_s = None
                 return self._go_on(now_s)
             case StatesAck():
-                rows = self._states_on_their_way.pop(frame.n, ())
+                rows = self._telemetry.stored(frame.n)
                 stored: list[EdgeEffect] = [StatesStored(rows=rows)] if rows else []
                 return stored + self._go_on(now_s)
             case PageAck():
@@ -408,19 +389,19 @@ class EdgeSession:
         """What to read next. One thing at a time: the shell's answer leads here again."""
         if self.state is not EdgeState.OPEN:
             return []
-        if not self._snapshot_sent:
-            return [ReadStates(snapshot=True, limit=MAX_STATE_ROWS)]
-        states_ready = now_s - self._states_sent_s >= self._times.states_every_s
-        if self._states_due and states_ready and not self._states_on_their_way:
-            return [ReadStates(snapshot=False, limit=MAX_STATE_ROWS)]
+        wanted = self._telemetry.wanted(now_s)
+        if wanted is not None:
+            return [wanted]
         due = self._outbox.due(now_s)
         return [ReadPage(after_seq=self._outbox.sent_seq, limit=due)] if due else []
 
-    def _states(self, content: StatesContent, part: tuple[SpotStateRow, ...], *, snapshot: bool) -> States:
+    def _states(
+        self, content: StatesContent, n: int, part: tuple[SpotStateRow, ...], *, snapshot: bool
+    ) -> States:
         return States(
             epoch=self.epoch,
             session=self.session,
-            n=self._states_n,
+            n=n,
             snapshot=snapshot,
             as_of_seq=content.as_of_seq,
             spots=part,
@@ -457,16 +438,17 @@ class EdgeSession:
                 ]
 
     def _document(self, document: Document) -> list[EdgeEffect]:
-        known_to = self._waiting_documents[-1].n if self._waiting_documents else self._document_n
-        if document.n <= self._document_n:
-            return [Send(frame=DocumentAck(epoch=self.epoch, session=self.session, n=self._document_n))]
-        if document.n <= known_to:
-            return []
-        if document.n > known_to + 1 or len(self._waiting_documents) >= MOST_DOCUMENTS_WAITING:
-            gap = Gap("document.n", f"is {document.n}, {known_to + 1} comes next")
-            return self._refuse(gap, about="document")
-        self._waiting_documents.append(document)
-        return [ApplyDocument(document=document)] if len(self._waiting_documents) == 1 else []
+        match self._documents.arrived(document):
+            case DocumentMeaning.NEXT:
+                return [ApplyDocument(document=document)]
+            case DocumentMeaning.WAITS:
+                return []
+            case DocumentMeaning.REPEATED:
+                n = self._documents.applied_n
+                return [Send(frame=DocumentAck(epoch=self.epoch, session=self.session, n=n))]
+            case DocumentMeaning.GAP:
+                gap = Gap("document.n", f"is {document.n}, {self._documents.next_n} comes next")
+                return self._refuse(gap, about="document")
 
     def _complained(self, error: Error, now_s: float) -> list[EdgeEffect]:
         told = PeerComplained(error=error)
@@ -478,9 +460,7 @@ class EdgeSession:
         if error.about == "page":
             self._outbox.refused(now_s)
         if error.about == "states":
-            self._states_on_their_way.clear()
-            self._states_due = True
-            self._states_sent_s = now_s
+            self._telemetry.refused(now_s)
         if error.about == "layout":
             self._awaits_s = None
             return [told, *self._go_on(now_s)]
@@ -492,9 +472,7 @@ class EdgeSession:
         return self.session == 0 or frame.epoch != self.epoch or frame.session != self.session
 
     def _oldest_unanswered_s(self) -> float | None:
-        waiting = [self._awaits_s, self._outbox.oldest_sent_s]
-        if self._states_on_their_way:
-            waiting.append(self._states_sent_s)
+        waiting = (self._awaits_s, self._outbox.oldest_sent_s, self._telemetry.oldest_sent_s)
         return min((instant for instant in waiting if instant is not None), default=None)
 
     def _refuse(self, error: RemoteError, *, about: str) -> list[EdgeEffect]:
