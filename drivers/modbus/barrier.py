@@ -70,7 +70,10 @@ class BarrierSettings(LineSettings):
         default=40, ge=5, le=1_000, description="milliseconds between two polls of a unit, 5 to 1000"
     )
     answer_ms: int = Field(
-        default=20, ge=2, le=1_000, description="milliseconds that a unit may take to answer"
+        default=30, ge=2, le=1_000, description="milliseconds that a unit may take to answer a poll"
+    )
+    command_ms: int = Field(
+        default=60, ge=2, le=1_000, description="milliseconds that a unit may take to answer a command"
     )
     known_ms: int = Field(
         default=100, ge=20, le=5_000, description="milliseconds for which an answer counts as known"
@@ -134,7 +137,7 @@ class ModbusBarrier:
 
     async def run(self, sink: Sink) -> None:
         """Poll until cancelled, see `Driver.run`."""
-        bus = Bus(self._settings, answer_s=self._settings.answer_ms / 1_000)
+        bus = Bus(self._settings)
         units = self._units(asyncio.get_running_loop().time())
         self._bus = bus
         try:
@@ -164,13 +167,14 @@ class ModbusBarrier:
 
     async def _refuse_where_occupied(self, turn: Turn, device: str) -> None:
         """Read the safety loop once more, in the turn of the command: the last poll may be `poll_ms` old."""
-        answer = await turn.ask(self._read_request(self._settings.units[device]))
+        request = self._read_request(self._settings.units[device])
+        answer = await turn.ask(request, within_s=self._settings.command_ms / 1_000)
         if self._closed(answer).get(Input.SAFETY_LOOP):
             raise CommandRefused(f"the safety loop of {device} is occupied")
 
     async def _write(self, turn: Turn, device: str, coil: int) -> Done:
         request = WriteSingleCoilRequest(address=coil, bits=[True], dev_id=self._settings.units[device])
-        echo = await turn.ask(request)
+        echo = await turn.ask(request, within_s=self._settings.command_ms / 1_000)
         if (echo.address, echo.bits) != (coil, [True]):
             raise CommandUnanswered(f"{device} echoed another coil: it is not known what it did")
         return Done()
@@ -232,7 +236,8 @@ class ModbusBarrier:
 
     async def _poll(self, bus: Bus, unit: _Unit, sink: Sink) -> None:
         try:
-            closed = self._closed(await bus.ask(self._read_request(unit.unit_id)))
+            request = self._read_request(unit.unit_id)
+            closed = self._closed(await bus.ask(request, within_s=self._settings.answer_ms / 1_000))
         except (CommandUnanswered, CommandRefused):
             self._schedule(unit, asyncio.get_running_loop().time())
             return
@@ -267,7 +272,8 @@ class ModbusBarrier:
         unit.watchdog_at = now + self._settings.watchdog_ms / 1_000
         unit.watchdog = not unit.watchdog
         try:
-            await bus.ask(WriteSingleCoilRequest(address=coil, bits=[unit.watchdog], dev_id=unit.unit_id))
+            request = WriteSingleCoilRequest(address=coil, bits=[unit.watchdog], dev_id=unit.unit_id)
+            await bus.ask(request, within_s=self._settings.answer_ms / 1_000)
         except (CommandUnanswered, CommandRefused):
             unit.watchdog_at = now  # again after the next poll that is answered
 

@@ -43,28 +43,28 @@ def silence_s(baud: int) -> float:
 class Turn:
     """The right to speak."""
 
-    _transact: Callable[[ModbusPDU], Awaitable[ModbusPDU]]
+    _transact: Callable[[ModbusPDU, float], Awaitable[ModbusPDU]]
 
-    async def ask(self, request: ModbusPDU) -> ModbusPDU:
+    async def ask(self, request: ModbusPDU, *, within_s: float) -> ModbusPDU:
         """Send a request once and return its answer.
+
+        `within_s` is what the unit may take between the end of the request and the beginning of its answer; the time that
+        the bytes take on the wire is added here.
 
         Raises:
             CommandRefused: the unit answered with an exception.
-            CommandUnanswered: nothing came within `answer_s` and the time that the bytes take on the wire.
+            CommandUnanswered: nothing came in time.
             DeviceUnreachable: the wire is gone.
         """
-        return await self._transact(request)
+        return await self._transact(request, within_s)
 
 
 class Bus:
-    """An open bus. Transactions take turns in the order in which they were asked for.
+    """An open bus. Transactions take turns in the order in which they were asked for."""
 
-    `answer_s` is what a unit may take between the end of the request and the beginning of its answer.
-    """
-
-    def __init__(self, line: LineSettings, *, answer_s: float) -> None:
+    def __init__(self, line: LineSettings) -> None:
         self._loop = asyncio.get_running_loop()
-        self._answer_s = answer_s + SHORT_EXCHANGE * BITS_PER_CHARACTER / line.baud
+        self._wire_s = SHORT_EXCHANGE * BITS_PER_CHARACTER / line.baud
         self._silence_s = silence_s(line.baud)
         self._framer = FramerRTU(DecodePDU(is_server=False))
         self._turn = asyncio.Lock()
@@ -80,10 +80,10 @@ class Bus:
         """Give the port back."""
         self._port.close()
 
-    async def ask(self, request: ModbusPDU) -> ModbusPDU:
+    async def ask(self, request: ModbusPDU, *, within_s: float) -> ModbusPDU:
         """Take a turn for one request and return its answer, see `Turn.ask`."""
         async with self.turn() as turn:
-            return await turn.ask(request)
+            return await turn.ask(request, within_s=within_s)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
@@ -91,7 +91,7 @@ class Bus:
         async with self._turn:
             yield Turn(self._transact)
 
-    async def _transact(self, request: ModbusPDU) -> ModbusPDU:
+    async def _transact(self, request: ModbusPDU, within_s: float) -> ModbusPDU:
         await self._be_quiet()
         self._buffer = b""
         self._asked = (request.dev_id, request.function_code)
@@ -99,13 +99,11 @@ class Bus:
         self._answer = answer
         try:
             self._port.write(self._framer.buildFrame(request))
-            async with asyncio.timeout(self._answer_s):
+            async with asyncio.timeout(within_s + self._wire_s):
                 response = await answer
         except TimeoutError:
             if answer.cancelled():
-                raise CommandUnanswered(
-                    f"unit {request.dev_id} said nothing for {self._answer_s:.3f} s"
-                ) from None
+                raise CommandUnanswered(f"unit {request.dev_id} said nothing for {within_s:.3f} s") from None
             response = answer.result()  # it came in time, it was this loop that looked late
         finally:
             self._asked = None

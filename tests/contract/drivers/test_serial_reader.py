@@ -78,7 +78,7 @@ async def test_a_reader_gone_mad_starves_nobody_and_what_is_left_out_is_counted(
             sent += rig.wire.scan(f"MAD {sent:05d}")
         await asyncio.sleep(0.001)
         longest_s = max(longest_s, time.monotonic() - turn_at)
-    assert longest_s < 0.2, "the loop had its turns"
+    assert longest_s < 0.5, "the loop had its turns"
     assert time.monotonic() - began_at < 30
     await asyncio.sleep(1.1)
     assert rig.wire.scan("SANE")
