@@ -122,7 +122,7 @@ async def test_the_watchdog_is_fed_at_each_unit(tmp_path: Path) -> None:
 
 
 async def test_a_contact_that_opens_where_others_close_is_turned_round(tmp_path: Path) -> None:
-    async with bus(tmp_path, inverted=["safety_loop"]) as (_, ears):
+    async with bus(tmp_path, known_ms=3_000, inverted=["safety_loop"]) as (_, ears):
         assert contacts(ears)[0][1][Input.SAFETY_LOOP] is True
         assert contacts(ears)[0][1][Input.ARMING_LOOP] is False
 
