@@ -128,8 +128,12 @@ class Demo:
             await cloud.start()
             self._tell("starting the centre")
             cloud_port = int(await cloud.wait_for_file(self._folder / "cloud.port", START_S))
-            async with Line(target_port=cloud_port) as line:
+            line = Line("127.0.0.1", cloud_port)
+            await line.start()
+            try:
                 return await self._with_line(line, tap, cloud_port, programs)
+            finally:
+                await line.stop()
         finally:
             for program in reversed(programs):
                 await program.stop()
@@ -226,7 +230,7 @@ class Demo:
         logged = await asyncio.to_thread(
             lambda: len(read_edge(files.lot_toml.with_name("ledger.sqlite")).log)
         )
-        line.mend()
+        line.restore()
         mended_s = time.monotonic()
         self.progress.line_up = True
         self._tell(f"the line is back; {logged - watch.state.acknowledged_seq} records wait")
