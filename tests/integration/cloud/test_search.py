@@ -95,10 +95,10 @@ async def test_the_database_finds_and_ranks_what_memory_measures(cloud: Cloud, w
 
 
 async def test_pages_of_a_search_are_whole_and_hold_each_lot_once(cloud: Cloud) -> None:
-    same_place = [Point(latitude=10, longitude=10)] * 30
-    near_by = [Point(latitude=10 + n / 100_000, longitude=10) for n in range(31)]
+    same_place = [Point(latitude=10.0, longitude=10.0)] * 30
+    near_by = [Point(latitude=10.0 + n / 100_000, longitude=10.0) for n in range(31)]
     lots = await place_lots(cloud, same_place + near_by)
-    around = Around(point=Point(latitude=10, longitude=10))
+    around = Around(point=Point(latitude=10.0, longitude=10.0))
     pages = [
         await cloud.search.near(around, Slice(page=n, per_page=20), Sort.DISTANCE) for n in (1, 2, 3, 4, 5)
     ]

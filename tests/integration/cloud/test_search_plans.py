@@ -37,6 +37,7 @@ FILL = (
         "INSERT INTO gateways (id, lot_id, public_key, epoch, acknowledged_hash)"
         " SELECT id::text, id, decode(repeat('00', 32), 'hex'), 1, '' FROM parking_lots WHERE layout_hash IS NOT NULL"
     ),
+    "INSERT INTO zones (lot_id, id, level, kind) SELECT id, 'z', '0', 'free_choice' FROM parking_lots",
     "ANALYZE",
 )
 
@@ -99,7 +100,7 @@ def test_every_search_goes_by_an_index_and_reads_no_table_through(
     assert any("Index" in node["Node Type"] for node in found)
 
 
-def test_the_nearest_come_out_of_the_index_in_their_order(full: psycopg.Connection[DictRow]) -> None:
-    plan = plan_of(full, "search_nearest", ASKED["search_nearest"])
+def test_in_a_wide_circle_the_nearest_come_out_of_the_index_in_their_order(full: psycopg.Connection[DictRow]) -> None:
+    plan = plan_of(full, "search_nearest", {**ASKED["search_nearest"], "radius_m": 50_000.0})
     by_location = [node for node in nodes(plan) if "location" in str(node.get("Index Name", ""))]
     assert [node.get("Order By") is not None for node in by_location] == [True]
