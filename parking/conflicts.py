@@ -66,11 +66,6 @@ class SpotTimeline:
             return None
         return Gap(since=self._ends[first - 1] if first else LONG_AGO, until=until)
 
-    def next_start(self, not_before: datetime) -> datetime:
-        """The first start at or after `not_before`; `FOREVER` where there is none."""
-        at = bisect_left(self._starts, not_before)
-        return self._starts[at] if at < len(self._starts) else FOREVER
-
     def carries_any(self, after: datetime) -> bool:
         """Whether a claim here ends after `after`."""
         return bool(self._ends) and self._ends[-1] > after
