@@ -48,7 +48,7 @@ class Housekeeping:
     async def step(self) -> bool:
         """Let go of at most a thousand rows and look at the bound; whether there is more to let go."""
         now = self._clock.now()
-        if not self._ledger.gateway:
+        if not self._ledger.gateway and self._ledger.backlog:
             self._ledger.acknowledge(self._ledger.last_seq, self._ledger.last_hash)
         hour = to_us(now - LOG_KEPT) // HOUR_US
         epoch = self._ledger.epoch

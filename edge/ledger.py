@@ -47,9 +47,6 @@ class LedgerCounters:
 
     changes: int = 0
     events: int = 0
-    readings_stored: int = 0
-    readings_repeated: int = 0
-    readings_coalesced: int = 0
     quarantined: int = 0
 
 

@@ -91,10 +91,10 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE excluded.version > claims.version;
 
 -- name: read_claims
--- The claims that still promise something.
+-- The claims that still promise something, and those released of the last while: a late word must not bring them back.
 SELECT
     id, spot, type, starts_us, ends_us, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version, clashing
-FROM claims WHERE state <> 'released';
+FROM claims WHERE state <> 'released' OR ends_us >= :closed_since_us;
 
 -- name: put_stay
 -- A stay, where its version is higher than the stored one.

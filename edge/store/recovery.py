@@ -101,7 +101,7 @@ def read_everything(
     return Recovered(
         meta=meta,
         owners={SpotId(row["id"]): owner_out(row["owner"]) for row in store.rows("read_spots")},
-        claims=_readable(store.rows("read_claims"), claim_out, "claim", losses),
+        claims=_readable(store.rows("read_claims", **since), claim_out, "claim", losses),
         stays=_readable(store.rows("read_stays", **since), stay_out, "stay", losses),
         demands=_readable(store.rows("read_demands", **since), demand_out, "demand", losses),
         payments=_readable(store.rows("read_payments", **since), payment_out, "payment", losses),
