@@ -34,7 +34,7 @@ class Screen(StrEnum):
     DETECTED = "detected"  # a vehicle stands on the arming loop and may take a ticket or show something
     CHOOSE = "choose"  # several types of space are free: which one?
     CHECKING = "checking"  # a credential was read and is being decided on
-    TICKET = "ticket"  # the ticket is issued and on record; it is shown until the driver has it
+    TICKET = "ticket"  # the ticket is issued and on record; it is shown while the arm opens
     OPENING = "opening"  # the arm was told to open
     DRIVE = "drive"  # the arm is up
     REFUSED = "refused"
@@ -323,7 +323,7 @@ class Desk(Protocol):
         ...
 
     async def press_button(self, lane: str, spot_type: SpotType | None) -> Answer:
-        """The driver asks for a ticket (entry), for a space of `spot_type` where that was asked, or says "I have it" (TICKET)."""
+        """The driver asks for a ticket (entry), for a space of `spot_type` where that was asked."""
         ...
 
     async def present_code(self, lane: str, text: str) -> Answer:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from edge.api.desk import LaneView, StatusView
+from edge.api.desk import LaneView, StatusView, TypeCount
 from edge.api.pages.daylight import is_dark
 from edge.api.pages.faces import face
 from edge.api.pages.qr import qr_svg
@@ -26,13 +26,13 @@ from parking.lot import SpotType
 PAGES = Path(__file__).parent
 TEMPLATES = PAGES / "templates"
 STATIC = PAGES / "static"
-MAX_TYPES = 5
 
+# In the order in which screens name them.
 TYPE_ICONS = {
     SpotType.REGULAR: "car",
     SpotType.COMPACT: "compact",
-    SpotType.DISABLED: "disabled",
     SpotType.EV: "ev",
+    SpotType.DISABLED: "disabled",
     SpotType.MOTORCYCLE: "motorcycle",
 }
 
@@ -63,6 +63,7 @@ class Renderer:
         self._environment.globals |= {
             "sprite": Markup((TEMPLATES / "icons.svg").read_text("utf-8")),  # noqa: S704 - our own file
             "icons": TYPE_ICONS,
+            "in_order": _in_order,
             "qr_svg": qr_svg,
             "build": _fingerprint(STATIC),
         }
@@ -159,6 +160,12 @@ class Renderer:
 
     def _render(self, template: str, **values: object) -> str:
         return self._environment.get_template(template).render(values)
+
+
+def _in_order(counts: tuple[TypeCount, ...]) -> list[TypeCount]:
+    """The types that the lot has, in the order of the screens."""
+    order = list(TYPE_ICONS)
+    return sorted((count for count in counts if count.total), key=lambda count: order.index(count.type))
 
 
 def _fingerprint(folder: Path) -> str:

@@ -126,7 +126,7 @@ SCREENS: dict[str, LaneView] = {
     ),
     "entry-checking": replace(ENTRY, screen=Screen.CHECKING, plate="BX71 KLM"),
     "entry-ticket": replace(ENTRY, screen=Screen.TICKET, ticket=TICKET),
-    "entry-ticket-opening": replace(ENTRY, screen=Screen.TICKET, ticket=TICKET, arm="between"),
+    "entry-ticket-up": replace(ENTRY, screen=Screen.TICKET, ticket=TICKET, arm="up"),
     "entry-opening": replace(ENTRY, screen=Screen.OPENING, reason=Reason.GRANTED),
     "entry-drive": replace(ENTRY, screen=Screen.DRIVE, reason=Reason.GRANTED, arm="up"),
     "entry-drive-ticket": replace(ENTRY, screen=Screen.DRIVE, reason=Reason.GRANTED, arm="up", ticket=TICKET),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import segno
 
-from edge.api.desk import LaneView, LinkState, Screen
+from edge.api.desk import LaneView, LinkState, Screen, TypeCount
 from edge.api.pages.daylight import is_dark, sun_elevation_deg
 from edge.api.pages.qr import qr_svg
 from edge.api.pages.renderer import STATIC, TEMPLATES, Renderer
@@ -73,6 +73,12 @@ def test_a_screen_has_at_most_one_yellow_button_and_none_while_the_person_need_d
 def test_what_a_camera_read_cannot_become_markup() -> None:
     main = RENDERER.parts(replace(ENTRY, screen=Screen.CHECKING, plate="<b>&"), EN)["main"]
     assert "&lt;b&gt;&amp;" in main
+
+
+def test_types_stand_in_one_order_and_those_the_lot_does_not_have_are_not_named() -> None:
+    none = TypeCount(type=SpotType.COMPACT, sellable=0, total=0)
+    main = RENDERER.parts(replace(ENTRY, counts=(none, *reversed(ENTRY.counts))), EN)["main"]
+    assert re.findall(r"<span>(\w+)</span></li>", main) == ["regular", "electric", "accessible", "motorcycle"]
 
 
 def test_the_line_down_is_no_reason_to_frighten_a_driver() -> None:
