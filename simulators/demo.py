@@ -33,7 +33,7 @@ from simulators.report import DemoRun, Report, compare
 from simulators.subscriber import Subscriber
 
 SCALE_VARIABLE = "LOTGATE_CIVIL_SCALE"
-MORNING = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
+RUSH_HOUR = datetime(2026, 11, 28, 12, 40, tzinfo=UTC)
 START_S = 60.0
 AHEAD_S = 20.0
 QUIET_S = 120.0
@@ -50,7 +50,7 @@ class DemoPlan:
     seconds: float = 60.0
     speed: float = 60.0
     seed: int = 1
-    anchor_at: datetime = MORNING
+    anchor_at: datetime = RUSH_HOUR
     cut_line: bool = True
     kill_agent: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)

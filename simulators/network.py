@@ -85,6 +85,7 @@ class Line:
         self._ways = {direction: _Way() for direction in Direction}
         self._is_cut = False
         self._open: set[_Connection] = set()
+        self._at_work: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -94,9 +95,13 @@ class Line:
 
     async def stop(self) -> None:
         """Reset everything and listen no more."""
-        self._reset(list(self._open))
         if self._server is not None:
             self._server.close()
+        self._reset(list(self._open))
+        for way in self._ways.values():
+            way.free.set()  # who is held learns that its connection is gone
+        await asyncio.gather(*self._at_work, return_exceptions=True)
+        if self._server is not None:
             await self._server.wait_closed()
 
     def cut(self) -> None:
@@ -143,7 +148,12 @@ class Line:
         for connection in connections:
             connection.reset()
 
-    async def _accept(self, near_in: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
+    def _accept(self, near_in: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
+        joining = asyncio.get_running_loop().create_task(self._join(near_in, near))
+        self._at_work.add(joining)
+        joining.add_done_callback(self._at_work.discard)
+
+    async def _join(self, near_in: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
         if self._is_cut:
             near.transport.abort()
             return

@@ -15,6 +15,7 @@ from simulators.network import Direction, Filter
 
 CONNECT, PUBLISH, PUBACK = 1, 3, 4
 LONGEST_LENGTH = 4
+Told = Callable[[str, bytes], None]
 MQTT_5 = 5
 
 
@@ -52,12 +53,12 @@ def _body(packet: bytes) -> bytes:
 
 
 class MqttTap:
-    """Tells each message that a subscriber acknowledges; `drops_acknowledgements` keeps them from the broker, `dropped` counts them."""
+    """Tells each message (topic, body) that a subscriber acknowledges; `drops_acknowledgements` keeps them from the broker and tells them apart."""
 
-    def __init__(self, on_acknowledged: Callable[[str, bytes], None]) -> None:
+    def __init__(self, on_acknowledged: Told, on_dropped: Told = lambda _topic, _body: None) -> None:
         self.drops_acknowledgements = False
-        self.dropped = 0
         self.on_acknowledged = on_acknowledged
+        self.on_dropped = on_dropped
 
     def filters(self) -> Mapping[Direction, Filter]:
         """The filters of a new connection."""
@@ -93,12 +94,9 @@ class _Conversation:
         if kind != PUBACK:
             return True
         found = self._waiting.pop(int.from_bytes(_body(packet)[:2], "big"), None)
-        if self._tap.drops_acknowledgements:
-            self._tap.dropped += 1
-            return False
         if found is not None:
-            self._tap.on_acknowledged(*found)
-        return True
+            (self._tap.on_dropped if self._tap.drops_acknowledgements else self._tap.on_acknowledged)(*found)
+        return not self._tap.drops_acknowledgements
 
     def _note(self, body: bytes) -> None:
         topic_end = 2 + int.from_bytes(body[:2], "big")

@@ -143,3 +143,15 @@ def test_a_bus_too_slow_for_its_units_is_refused_before_it_runs() -> None:
     }
     with pytest.raises(DriverMisconfigured, match="raise baud"):
         make_driver("modbus_barrier", "bus", table)
+
+
+async def test_answers_that_came_while_our_own_loop_was_busy_are_no_silence(tmp_path: Path) -> None:
+    """The loop stalls for longer than a unit may take, again and again; the answers lie in the port's buffer all the while."""
+    async with bus(tmp_path, known_ms=3_000) as (rig, ears):
+        alive = ears.alive_count
+        for _ in range(12):
+            await asyncio.sleep(0.02)
+            time.sleep(0.04)  # noqa: ASYNC251 - the stall is the subject
+        await ears.until(lambda: ears.alive_count > alive + 12)
+        assert not any(unknown(ears, device) for device in UNITS)
+        assert rig.wire.polls[1] > 0
