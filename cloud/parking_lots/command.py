@@ -17,9 +17,11 @@ QUERIES = named_sql("cloud.parking_lots")
 
 def add_lots(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The commands about lots."""
-    lots = commands.add_parser("lots", help="car parks that the centre knows").add_subparsers(
-        required=True, metavar="COMMAND"
-    )
+    lots = commands.add_parser(
+        "lots",
+        help="car parks that the centre knows",
+        epilog="example: lotgate cloud lots import car_parks.csv.gz",
+    ).add_subparsers(required=True, metavar="COMMAND")
     bring = lots.add_parser(
         "import",
         help="import a published list of car parks",

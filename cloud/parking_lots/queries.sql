@@ -141,14 +141,35 @@ SELECT lot.region, lot.id AS lot, max(counts.as_of_seq) AS as_of_seq
 SELECT min(holds_until) AS due_at FROM lot_counts
 
 -- name: search_nearest
--- A page of lots around a point, nearest first on the sphere (the index yields them in that order), then what may be sold at those only.
--- The filter by type is a scalar sub-select on purpose: the planner must not turn it into a join over all counts.
+-- A page of lots around a point, nearest first on the sphere, then what may be sold at those only. The index yields lots in that order
+-- and is read no further than the page (ORDER BY has nothing but the distance, or PostgreSQL 15 would sort them all); lots at the
+-- very same distance come with it, so that pages are whole.
+WITH nearest AS (
+    SELECT lot.*, ST_Distance(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, false) AS distance_m
+      FROM parking_lots AS lot
+     ORDER BY lot.location <-> ST_Point(%(lng)s, %(lat)s)::geography
+     FETCH FIRST (%(limit)s::bigint + %(offset)s::bigint) ROWS WITH TIES
+), near AS (
+    SELECT * FROM nearest WHERE distance_m <= %(radius_m)s ORDER BY distance_m, id LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT near.id, near.name, near.address, ST_Y(near.location::geometry) AS latitude, ST_X(near.location::geometry) AS longitude,
+       near.timezone, near.currency, near.amenities, near.operating_hours, near.total_spots, near.layout_hash IS NOT NULL AS is_ours,
+       near.distance_m, coalesce(counts.types, '[]') AS counts
+  FROM near
+  LEFT JOIN LATERAL (
+       SELECT jsonb_agg(to_jsonb(by_type) ORDER BY type) AS types
+         FROM (SELECT type, sum(total) AS total, sum(sellable) AS sellable, min(holds_until) AS holds_until
+                 FROM lot_counts_shown AS shown WHERE shown.lot_id = near.id GROUP BY type) AS by_type) AS counts ON true
+ ORDER BY near.distance_m, near.id
+
+-- name: search_nearest_of_type
+-- The same among lots that have places of a type. The radius bounds how far the index is read where hardly any lot has them. The filter
+-- is a scalar sub-select on purpose: the planner must not turn it into a join over all counts.
 WITH near AS (
     SELECT lot.*, ST_Distance(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, false) AS distance_m
       FROM parking_lots AS lot
      WHERE ST_DWithin(lot.location, ST_Point(%(lng)s, %(lat)s)::geography, %(radius_m)s, false)
-       AND (%(type)s::text IS NULL
-            OR (SELECT bool_or(total > 0) FROM lot_counts_shown AS counts WHERE counts.lot_id = lot.id AND counts.type = %(type)s))
+       AND (SELECT bool_or(total > 0) FROM lot_counts_shown AS counts WHERE counts.lot_id = lot.id AND counts.type = %(type)s)
      ORDER BY lot.location <-> ST_Point(%(lng)s, %(lat)s)::geography, lot.id
      LIMIT %(limit)s OFFSET %(offset)s
 )

@@ -160,7 +160,8 @@ class LotSearch:
 
     async def near(self, around: Around, which: Slice, sort: Sort) -> tuple[list[FoundLot], int]:
         """A page of lots around a point, and how many there are."""
-        query = "search_nearest" if sort is Sort.DISTANCE else "search_freest"
+        nearest = "search_nearest" if around.type is None else "search_nearest_of_type"
+        query = nearest if sort is Sort.DISTANCE else "search_freest"
         asked = around.parameters()
         async with self._database.connection() as connection:
             rows = await _all(connection, query, {**asked, **which.parameters()})

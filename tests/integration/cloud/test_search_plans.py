@@ -57,6 +57,7 @@ PAGE = {"limit": 20, "offset": 0}
 SOME = "SELECT id FROM parking_lots WHERE layout_hash IS NOT NULL LIMIT 20"
 ASKED: dict[str, dict[str, Any]] = {
     "search_nearest": {**AROUND, **PAGE},
+    "search_nearest_of_type": {**AROUND, **PAGE},
     "search_freest": {**AROUND, **PAGE},
     "search_total": AROUND,
     "search_ids": {**AROUND, "limit": 100},
@@ -100,7 +101,13 @@ def test_every_search_goes_by_an_index_and_reads_no_table_through(
     assert any("Index" in node["Node Type"] for node in found)
 
 
-def test_in_a_wide_circle_the_nearest_come_out_of_the_index_in_their_order(full: psycopg.Connection[DictRow]) -> None:
-    plan = plan_of(full, "search_nearest", {**ASKED["search_nearest"], "radius_m": 50_000.0})
-    by_location = [node for node in nodes(plan) if "location" in str(node.get("Index Name", ""))]
-    assert [node.get("Order By") is not None for node in by_location] == [True]
+def test_the_nearest_come_out_of_the_index_in_their_order_and_no_more_than_the_page(
+    full: psycopg.Connection[DictRow],
+) -> None:
+    asked = {**ASKED["search_nearest"], "radius_m": 50_000.0}
+    row = full.execute(b"EXPLAIN (ANALYZE, FORMAT JSON) " + QUERIES["search_nearest"], asked).fetchone()
+    assert row is not None
+    plan = row["QUERY PLAN"][0]["Plan"]
+    (by_location,) = [node for node in nodes(plan) if "location" in str(node.get("Index Name", ""))]
+    assert "<->" in by_location["Order By"]
+    assert by_location["Actual Rows"] <= PAGE["limit"] + 1
