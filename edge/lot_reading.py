@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 
 from edge.errors import SettingsProblem, SettingsRefused
+from edge.lot_checks import check_devices, check_lanes
 from edge.lot_file import WEEKDAYS, DriverTable, LaneTable, LotFile, PolicyTable
 from edge.sensor_list import read_sensors
 from edge.settings import (
@@ -37,7 +38,6 @@ from parking.tariff import Tariff
 from parking.tariff_document import parse_tariff
 
 SYNTAX_LINE = " (at line "
-OUR_KINDS = frozenset({"mqtt", "modbus_barrier", "serial_reader", "payment_terminal"})
 Where = tuple[str | int, ...]
 
 
@@ -156,8 +156,8 @@ class _Reading:
         lot = self._lot(file)
         sensors = {} if lot is None else self._sensors(file, lot)
         lanes = tuple(_lane(lane) for lane in file.lanes)
-        self._check_lanes(file)
-        self._check_devices(file)
+        check_lanes(file, self.refuse)
+        check_devices(file, self.refuse)
         if self._problems or tariff is None or lot is None:
             raise self.refused()
         return Settings(
@@ -272,43 +272,6 @@ class _Reading:
             return []
         return [(where, device, spot) for device, spot in rows]
 
-    def _check_lanes(self, file: LotFile) -> None:
-        at: dict[str, str] = {}
-        devices, all_known = _devices_of(file)
-        for index, lane in enumerate(file.lanes):
-            if lane.id in [other.id for other in file.lanes[:index]]:
-                self.refuse(
-                    ("lanes", index, "id"), f"{lane.id!r} stands twice.", "give each lane its own id."
-                )
-            for key in ("barrier", "reader", "terminal"):
-                device = getattr(lane, key)
-                if device is None:
-                    continue
-                if all_known and device not in devices:
-                    names = ", ".join(sorted(devices)) or "none"
-                    problem = f"no driver has a device {device!r}."
-                    self.refuse(("lanes", index, key), problem, f"use one of: {names}.")
-                if key == "barrier" and device in at:
-                    problem = f"{device!r} is the barrier of lane {at[device]} already."
-                    self.refuse(("lanes", index, key), problem, "each lane has its own barrier.")
-            at.setdefault(lane.barrier, lane.id)
-
-    def _check_devices(self, file: LotFile) -> None:
-        lanes = {lane.id for lane in file.lanes}
-        for index, device in enumerate(file.devices):
-            others = file.devices[:index]
-            if device.name in [other.name for other in others]:
-                self.refuse(
-                    ("devices", index, "name"), f"{device.name!r} stands twice.", "give each its own name."
-                )
-            if device.token_sha256 in [other.token_sha256 for other in others]:
-                self.refuse(
-                    ("devices", index, "token_sha256"), "two devices share it.", "give each its own token."
-                )
-            if device.lane is not None and device.lane not in lanes:
-                fix = f"use one of: {', '.join(sorted(lanes))}."
-                self.refuse(("devices", index, "lane"), f"there is no lane {device.lane!r}.", fix)
-
     def _own(self, table: DriverTable) -> Mapping[str, Any]:
         return {
             key: self._expanded(value) if isinstance(value, str) else value
@@ -360,15 +323,6 @@ def _lane(lane: LaneTable) -> LaneSettings:
         close_s=lane.timeouts.close_s,
         passage_s=lane.timeouts.passage_s,
     )
-
-
-def _devices_of(file: LotFile) -> tuple[frozenset[str], bool]:
-    """The device ids that our own drivers have, and whether these are all: another's driver names its devices as it likes."""
-    names: set[str] = set()
-    for name, table in file.drivers.items():
-        units = table.own.get("units")
-        names |= set(units) if isinstance(units, Mapping) else {name}
-    return frozenset(names), all(table.kind in OUR_KINDS for table in file.drivers.values())
 
 
 def _named(where: Where) -> str:
