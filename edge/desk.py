@@ -28,6 +28,7 @@ from edge.api.desk import (
     LinkStatus,
     PriceHint,
     PriceLine,
+    PriceStep,
     PriceView,
     ReaderSide,
     StatusView,
@@ -103,6 +104,7 @@ class LotDesk:
         """What the lane's screen shows now, see `Desk.lane_view`."""
         runner, settings = self._runner(lane), self.lane_settings[lane]
         now, link, shown = self.clock.now(), self.link_status(), showing(runner)
+        counts = self._counts(now)
         answered = None if runner.visit is None else runner.visit.answered
         return LaneView(
             lane=lane,
@@ -114,9 +116,9 @@ class LotDesk:
             currency=self.lot.currency,
             link=link.state,
             link_since_at=link.since_at,
-            counts=self._counts(now),
+            counts=counts,
             price_hint=self._hint(now),
-            types=tuple(count.type for count in self._counts(now) if count.sellable),
+            types=tuple(count.type for count in counts if count.sellable),
             ticket=shown.ticket,
             stay=shown.stay,
             price=shown.price,
@@ -242,8 +244,15 @@ class LotDesk:
         )
 
     def _hint(self, now: datetime) -> PriceHint:
-        money = self.prices.hint(now)
-        return PriceHint(amount_minor=money.amount_minor, currency=money.currency, minutes=HINT_MIN)
+        glance = self.prices.glance(now)
+        return PriceHint(
+            amount_minor=glance.amount_minor,
+            currency=glance.currency,
+            minutes=HINT_MIN,
+            later=tuple(PriceStep(from_at=at, amount_minor=minor) for at, minor in glance.later),
+            maximum_minor=glance.maximum_minor,
+            free_min=glance.free_min,
+        )
 
     def _lane_status(self, runner: LaneRunner) -> LaneStatus:
         phase = runner.state.phase

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from parking.errors import NoRateApplies
-from parking.money import Money
 from parking.price import Price, hourly_hint, price
 from parking.stays import Stay
 from parking.tariff import Tariff, tariff_in_force
+
+HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
+FREE_MINUTES = (60, 45, 30, 20, 15, 10, 5)
+MOST_CHANGES = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceAtAGlance:
+    """What a driver who comes now sees: the first hour, how it changes later today, the most for 24 hours, the minutes that cost nothing.
+
+    Amounts in the smallest unit of `currency`; `later` holds at most two (instant, amount of the first hour from then on).
+    """
+
+    amount_minor: int
+    currency: str
+    later: tuple[tuple[datetime, int], ...]
+    maximum_minor: int
+    free_min: int | None
 
 
 class PriceList:
@@ -17,12 +35,14 @@ class PriceList:
 
     def __init__(self, tariffs: Iterable[Tariff]) -> None:
         self._by_version: dict[str, Tariff] = {}
+        self._glance: tuple[datetime, PriceAtAGlance] | None = None
         for tariff in tariffs:
             self.add(tariff)
 
     def add(self, tariff: Tariff) -> None:
         """Take in a version, from the centre or from the file."""
         self._by_version[tariff.name_of_version] = tariff
+        self._glance = None
 
     def in_force(self, at: datetime) -> Tariff:
         """The tariff for stays that begin at `at`.
@@ -44,6 +64,34 @@ class PriceList:
         since = stay.entered_at or stay.admitted_at
         return price(self.of(stay), since, until, spot_type=stay.type, factor_1e4=stay.factor_1e4)
 
-    def hint(self, at: datetime) -> Money:
-        """What the first hour costs to a driver who comes at `at`."""
-        return hourly_hint(self.in_force(at), at)
+    def glance(self, at: datetime) -> PriceAtAGlance:
+        """The price as a screen shows it, computed once for each minute."""
+        minute = at.replace(second=0, microsecond=0)
+        if self._glance is None or self._glance[0] != minute:
+            self._glance = (minute, self._look(minute))
+        return self._glance[1]
+
+    def _look(self, at: datetime) -> PriceAtAGlance:
+        tariff = self.in_force(at)
+        first = hourly_hint(tariff, at)
+        free = (n for n in FREE_MINUTES if price(tariff, at, at + timedelta(minutes=n)).total_minor == 0)
+        return PriceAtAGlance(
+            amount_minor=first.amount_minor,
+            currency=first.currency,
+            later=self._later(tariff, at, first.amount_minor),
+            maximum_minor=price(tariff, at, at + DAY).total_minor,
+            free_min=next(free, None),
+        )
+
+    def _later(self, tariff: Tariff, at: datetime, amount_minor: int) -> tuple[tuple[datetime, int], ...]:
+        """The full hours of today from which on the first hour costs another amount."""
+        today = tariff.calendar.date_at(at)
+        hour = at.replace(minute=0) + HOUR
+        found: list[tuple[datetime, int]] = []
+        while tariff.calendar.date_at(hour) == today and len(found) < MOST_CHANGES:
+            then_minor = hourly_hint(tariff, hour).amount_minor
+            if then_minor != amount_minor:
+                found.append((hour, then_minor))
+                amount_minor = then_minor
+            hour += HOUR
+        return tuple(found)
