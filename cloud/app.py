@@ -10,6 +10,7 @@ from cloud import health
 from cloud.bootstrap import Cloud
 from cloud.gateways import endpoints as gateways
 from cloud.middleware import RequestGuard
+from cloud.notifications import endpoints as notifications
 from cloud.parking_lots import endpoints as parking_lots
 from cloud.problems import install_problems
 
@@ -17,6 +18,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     gateways.router,
     parking_lots.router,
+    notifications.router,
 )
 
 

@@ -18,6 +18,7 @@ from cloud.gateways.documents import Documents
 from cloud.gateways.lines import GatewayLines
 from cloud.gateways.link import Links
 from cloud.gateways.service import Gateways
+from cloud.notifications.endpoints import Notifications
 from cloud.observability import Metrics
 from cloud.parking_lots.search import LotSearch
 from cloud.parking_lots.service import ParkingLots
@@ -58,6 +59,7 @@ class Cloud:
     gateways: Gateways
     links: Links
     search: LotSearch
+    notifications: Notifications
     recounting: Recounting
 
 
@@ -98,6 +100,8 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         cloud=settings.name,
         new_nonce=lambda: secrets.token_bytes(32),
     )
+    search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
+    staff = StaffTokens(settings.staff_tokens)
     return Cloud(
         settings=settings,
         clock=clock,
@@ -106,14 +110,15 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         metrics=metrics,
         failpoints=failpoints,
         signing_key=signing_key,
-        staff=StaffTokens(settings.staff_tokens),
+        staff=staff,
         lots=lots,
         reservations=reservations,
         payments=payments,
         documents=documents,
         gateways=gateways,
         links=links,
-        search=LotSearch(database=database, lines=GatewayLines(), clock=clock),
+        search=search,
+        notifications=Notifications(bus=events, database=database, search=search, staff=staff),
         recounting=Recounting(database=database, lots=lots, clock=clock),
     )
 

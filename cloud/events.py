@@ -83,6 +83,10 @@ class Subscription:
         self._stirred = asyncio.Event()
         self._lagging = False
 
+    def want(self, lots: frozenset[UUID]) -> None:
+        """From now on want the events of `lots`."""
+        self._lots = lots
+
     def offer(self, event: Event) -> None:
         """Queue `event` where it is wanted; a full queue ends this subscription."""
         if self._lots is not None and event.lot not in self._lots:
@@ -149,6 +153,11 @@ class EventBus:
         async with self._database.connection() as connection:
             cursor = await connection.execute(QUERIES["events_after"], {"lot": lot, "n": n, "limit": limit})
             return [_event(row) for row in await cursor.fetchall()]
+
+    async def newest(self, connection: AsyncConnection[DictRow], lots: Sequence[UUID]) -> dict[UUID, int]:
+        """The number of each lot's newest event, as the caller's transaction sees it; none where nothing happened yet."""
+        cursor = await connection.execute(QUERIES["events_newest_of"], {"lots": list(lots)})
+        return {row["lot_id"]: row["n"] for row in await cursor.fetchall()}
 
     async def run(self) -> None:
         """Listen and publish until cancelled; a database that is lost or not migrated yet is tried again each second."""

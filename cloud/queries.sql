@@ -25,6 +25,15 @@ LISTEN lotgate_events
 -- How far the events of each lot are.
 SELECT lot_id, max(n) AS n FROM event_outbox GROUP BY lot_id
 
+-- name: events_newest_of
+-- How far the events of these lots are.
+SELECT lot.id AS lot_id, (SELECT max(n) FROM event_outbox WHERE lot_id = lot.id) AS n FROM unnest(%(lots)s::uuid[]) AS lot (id)
+ WHERE EXISTS (SELECT FROM event_outbox WHERE lot_id = lot.id)
+
+-- name: still_picture
+-- Everything that this transaction reads is of one instant.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
 -- name: events_after
 -- A lot's events after number n, in order.
 SELECT n, lot_id, kind, body, created_at FROM event_outbox WHERE lot_id = %(lot)s AND n > %(n)s ORDER BY n LIMIT %(limit)s

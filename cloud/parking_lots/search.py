@@ -173,8 +173,12 @@ class LotSearch:
     async def by_id(self, lots: Sequence[UUID]) -> list[FoundLot]:
         """Those of `lots` that exist, in that order."""
         async with self._database.connection() as connection:
-            rows = await _all(connection, "lots_by_id", {"ids": list(lots)})
-            found = {lot.id: lot for lot in await self._found(connection, rows)}
+            return await self.read(connection, lots)
+
+    async def read(self, connection: AsyncConnection[DictRow], lots: Sequence[UUID]) -> list[FoundLot]:
+        """The same, as the caller's transaction sees them."""
+        rows = await _all(connection, "lots_by_id", {"ids": list(lots)})
+        found = {lot.id: lot for lot in await self._found(connection, rows)}
         return [found[lot] for lot in lots if lot in found]
 
     async def ids_near(self, around: Around, limit: int) -> list[UUID]:
