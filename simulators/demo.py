@@ -26,7 +26,7 @@ from simulators.gateway_watch import GatewayState, GatewayWatch
 from simulators.lot_files import DemoLot, LotFiles, write_lot
 from simulators.lot_plan import read_plan
 from simulators.lot_process import write_inside
-from simulators.network import Line
+from simulators.network import Direction, Flow, Line
 from simulators.programs import Program, lotgate, run_once
 from simulators.record import read_record
 from simulators.report import DemoRun, Report, compare
@@ -36,6 +36,7 @@ SCALE_VARIABLE = "LOTGATE_CIVIL_SCALE"
 RUSH_HOUR = datetime(2026, 11, 28, 12, 40, tzinfo=UTC)
 START_S = 60.0
 AHEAD_S = 20.0
+ONE_SIDED_S = 2.0
 QUIET_S = 120.0
 DATABASE = "lotgate"
 
@@ -197,8 +198,8 @@ class Demo:
         self._tell("traffic")
         await asyncio.sleep(third_s)
         if self.plan.cut_line:
-            self._cut(line)
-        await asyncio.sleep(third_s / 2)
+            await self._cut(line)
+        await asyncio.sleep(max(0.0, 1.5 * third_s - (time.monotonic() - self.progress.started_s)))
         if self.plan.kill_agent:
             await self._kill(agent, files)
         remaining_s = 2 * third_s - (time.monotonic() - self.progress.started_s)
@@ -208,10 +209,14 @@ class Demo:
         if draining is not None:
             await draining
 
-    def _cut(self, line: Line) -> None:
-        line.cut()
-        self.progress.line_up = False
+    async def _cut(self, line: Line) -> None:
+        """First the centre's answers are lost while the lot's words still arrive, as a dying line does it; then nothing passes."""
         self._line_down.append((time.monotonic(), float("inf")))
+        self.progress.line_up = False
+        self._tell("answers of the centre are lost")
+        line.flow(Direction.DOWN, Flow.SWALLOW)
+        await asyncio.sleep(ONE_SIDED_S)
+        line.cut()
         self._tell("the line is cut")
 
     async def _kill(self, agent: Program, files: LotFiles) -> None:
