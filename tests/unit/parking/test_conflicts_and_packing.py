@@ -152,6 +152,19 @@ def test_a_claim_between_vote_and_decision_is_never_moved() -> None:
     assert shelf_of(*held).re_pack(hours(0, 5)) is None
 
 
+def test_a_cascade_uses_the_place_that_a_displaced_claim_left_behind() -> None:
+    """The window takes spot 0 from x, x takes spot 2 from v, and v stands where x would have stood."""
+    shelf = shelf_of(
+        [claim("x", hours(2, 8), "0")],
+        [claim("a", hours(1, 3), "1"), claim("b", hours(3, 7), "1")],
+        [claim("w", hours(-1, 2), "2", held=True), claim("v", hours(4, 6), "2")],
+    )
+    packing = shelf.re_pack(hours(0, 3))
+    assert packing is not None
+    assert packing.spot == "0"
+    assert [(moved.id, spot) for moved, spot in packing.moves] == [("x", "2"), ("v", "0")]
+
+
 @st.composite
 def shelves(draw: st.DrawFn) -> list[list[Claim]]:
     """Up to three spots with claims as they came, some of them pinned."""
