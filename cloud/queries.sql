@@ -51,3 +51,7 @@ INSERT INTO audit_log (actor, action, subject, reason) VALUES (%(actor)s, %(acti
 SELECT (SELECT count(*) FROM conflicts WHERE resolved_at IS NULL) AS conflicts_open,
        (SELECT coalesce(sum(unexplained), 0) FROM gateways WHERE state <> 'replaced') AS unexplained,
        (SELECT count(*) FROM claims WHERE kind = 'booking' AND state IN ('held', 'firm')) AS active_reservations
+
+-- name: real_now
+-- The real instant, as the database's clock has it.
+SELECT now() AS now

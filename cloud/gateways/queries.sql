@@ -155,3 +155,14 @@ SELECT gateway.id, gateway.lot_id, lot.name AS lot_name, gateway.epoch, gateway.
 SELECT lot_id, state, last_heard_at, connected_at IS NOT NULL AND disconnected_at IS NULL AS connected,
        extract(epoch FROM now() - last_heard_at) AS age_s
   FROM gateways WHERE lot_id = ANY (%(lots)s::uuid[]) AND state <> 'replaced'
+
+-- name: facts_latest
+-- The newest rows of a gateway's log.
+SELECT seq, body, outcome, occurred_at FROM gateway_inbox
+ WHERE gateway_id = %(gateway)s AND epoch = %(epoch)s ORDER BY seq DESC LIMIT %(limit)s
+
+-- name: refusals_since
+-- How often a lane refused somebody since an instant.
+SELECT count(*)::int AS count FROM gateway_inbox AS inbox JOIN gateways AS gateway ON gateway.id = inbox.gateway_id
+ WHERE gateway.lot_id = ANY (%(lots)s::uuid[]) AND inbox.kind = 'admission_refused' AND inbox.occurred_at >= %(since)s
+   AND inbox.epoch = gateway.epoch

@@ -333,3 +333,17 @@ SELECT lot_id, type, total, 0 FROM unnest(%(lot)s::uuid[], %(type)s::text[], %(t
 ON CONFLICT ON CONSTRAINT lot_counts_pkey DO UPDATE SET total = excluded.total, updated_at = now()
  WHERE known.total <> excluded.total
 RETURNING lot_id
+
+-- name: lots_of_gateways_all
+-- The lots that a gateway has laid out.
+SELECT id FROM parking_lots WHERE layout_hash IS NOT NULL ORDER BY name, id LIMIT %(limit)s
+
+-- name: lots_figures
+-- How many lots and places are known.
+SELECT count(*)::int AS lots, coalesce(sum(total_spots), 0)::int AS spots FROM parking_lots
+
+-- name: lots_named
+-- A page of lots whose name or address holds a text, those with a gateway first.
+SELECT id, count(*) OVER () AS total FROM parking_lots
+ WHERE %(text)s = '' OR strpos(lower(name || ' ' || address), lower(%(text)s)) > 0
+ ORDER BY layout_hash IS NULL, name, id LIMIT %(limit)s OFFSET %(offset)s

@@ -187,6 +187,23 @@ class LotSearch:
             rows = await _all(connection, "search_ids", {**around.parameters(), "limit": limit})
         return [row["id"] for row in rows]
 
+    async def ours(self, connection: AsyncConnection[DictRow], limit: int = 500) -> list[FoundLot]:
+        """The lots that a gateway has laid out, by name."""
+        rows = await _all(connection, "lots_of_gateways_all", {"limit": limit})
+        return await self.read(connection, [row["id"] for row in rows])
+
+    async def named(self, text: str, which: Slice) -> tuple[list[FoundLot], int]:
+        """A page of the lots whose name or address holds `text`, those with a gateway first, and how many there are."""
+        async with self._database.connection() as connection:
+            rows = await _all(connection, "lots_named", {"text": text, **which.parameters()})
+            found = await self.read(connection, [row["id"] for row in rows])
+        return found, rows[0]["total"] if rows else 0
+
+    async def known(self, connection: AsyncConnection[DictRow]) -> tuple[int, int]:
+        """How many lots and places are known."""
+        row = await (await connection.execute(QUERIES["lots_figures"])).fetchone()
+        return (row["lots"], row["spots"]) if row is not None else (0, 0)
+
     async def structure(self, lot: UUID) -> DictRow | None:
         """A lot's `zones` and `lanes`; None where there is no such lot."""
         async with self._database.connection() as connection:

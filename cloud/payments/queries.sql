@@ -16,3 +16,8 @@ ON CONFLICT ON CONSTRAINT payments_pkey DO UPDATE
    SET status = excluded.status, reference = excluded.reference, changed_at = excluded.changed_at, version = excluded.version,
        updated_at = now()
  WHERE payments.version < excluded.version
+
+-- name: takings
+-- Money taken since an instant, by currency.
+SELECT currency, sum(amount_minor)::bigint AS amount_minor, count(*)::int AS count FROM payments
+ WHERE lot_id = ANY (%(lots)s::uuid[]) AND status = 'completed' AND changed_at >= %(since)s GROUP BY currency ORDER BY currency

@@ -79,3 +79,27 @@ ON CONFLICT ON CONSTRAINT stays_pkey DO UPDATE
        left_at = excluded.left_at, claim_id = excluded.claim_id, over_count = excluded.over_count,
        paid_until = excluded.paid_until, version = excluded.version, updated_at = now()
  WHERE stays.version < excluded.version
+
+-- name: stays_figures
+-- Cars that came and left since an instant, and those inside now, over the lots of gateways.
+SELECT (SELECT count(*) FROM stays WHERE lot_id = ANY (%(lots)s::uuid[]) AND admitted_at >= %(since)s AND entered_at >= %(since)s) AS entered,
+       (SELECT count(*) FROM stays WHERE lot_id = ANY (%(lots)s::uuid[]) AND left_at >= %(since)s) AS exited,
+       (SELECT count(*) FROM stays WHERE lot_id = ANY (%(lots)s::uuid[]) AND state IN ('admitted', 'inside')) AS inside
+
+-- name: occupancy_of_lots
+-- Of each lot: cars inside, and places that are blocked now.
+SELECT lot.id AS lot_id,
+       (SELECT count(*) FROM stays WHERE stays.lot_id = lot.id AND state IN ('admitted', 'inside'))::int AS inside,
+       (SELECT count(*) FROM claims WHERE claims.lot_id = lot.id AND claims.state IN ('held', 'firm')
+           AND claims.kind IN ('block', 'burn') AND claims.during @> %(now)s::timestamptz)::int AS blocked
+  FROM unnest(%(lots)s::uuid[]) AS lot (id)
+
+-- name: stays_longest
+-- The cars that have been inside longest.
+SELECT id, credential_kind, type, state, lane, admitted_at, over_count, paid_until FROM stays
+ WHERE lot_id = %(lot)s AND state IN ('admitted', 'inside') ORDER BY admitted_at, id LIMIT %(limit)s
+
+-- name: conflicts_open
+-- Conflicts that nobody has resolved, by lot.
+SELECT lot_id, kind, count(*)::int AS count, min(created_at) AS since, extract(epoch FROM now() - min(created_at)) AS age_s
+  FROM conflicts WHERE resolved_at IS NULL GROUP BY lot_id, kind ORDER BY since
