@@ -7,7 +7,9 @@ is a fault of ours or of the machine, and then truth is on disk and a restart is
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -30,6 +32,7 @@ LOG = structlog.stdlib.get_logger("edge.agent")
 LONGEST_DECISION_S = 30.0
 STATUS_EVERY_S = 2.0
 PAYMENTS_RETRY_S = 10.0
+THREADS_TURN_S = 0.000_5
 
 
 class LinkTask(Protocol):
@@ -68,6 +71,7 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         await self.ledger.durable()
+        _keep_the_loop_lively()
         self.follow()
         try:
             await self._run_all()
@@ -125,3 +129,12 @@ class Agent:
         trouble = self.ledger.degraded or self.ledger.fenced_because
         state = f"DEGRADED: {trouble}" if trouble else "parking works"
         return f"{state}; {len(self.ledger.open_stays())} inside; {self.ledger.backlog} records to upload"
+
+
+def _keep_the_loop_lively() -> None:
+    """What is in memory now stays: the collector need not walk it again (80 ms each time). The writer's thread hands the interpreter over
+    after half a millisecond instead of five, so that a lane never waits that long for a group of readings.
+    """
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(THREADS_TURN_S)

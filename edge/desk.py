@@ -52,6 +52,7 @@ from parking.lot import Lot, SpotType
 
 HINT_MIN = 60
 MOST_EVENTS = 12
+BETWEEN_SCREENS_S = 0.01
 
 TAKEN_UP = Answer(accepted=True, sentence="One moment.")
 NOT_NOW = Answer(accepted=False, sentence="The lane is busy. Wait until the barrier is down.")
@@ -87,6 +88,7 @@ class LotDesk:
     started_at: datetime
     _watchers: dict[str, set[asyncio.Event]] = field(default_factory=dict)
     _recent: list[EventLine] = field(default_factory=list)
+    _drawing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def follow(self) -> None:
         """Keep the views live: lanes tell their own changes, the ledger tells counts."""
@@ -141,8 +143,14 @@ class LotDesk:
                 woken.clear()
                 yield self.lane_view(lane)
                 await woken.wait()
+                await self._lanes_first()
         finally:
             self._watchers[lane].discard(woken)
+
+    async def _lanes_first(self) -> None:
+        """One screen at a time, with a pause for everything else: drawing one takes as long as a lane's decision."""
+        async with self._drawing:
+            await asyncio.sleep(BETWEEN_SCREENS_S)
 
     async def quote(self, text: str) -> StayQuote | Refusal:
         """What the stay behind a ticket would cost now, see `Desk.quote`."""

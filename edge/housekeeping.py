@@ -69,7 +69,7 @@ class Housekeeping:
             )
         )
         with suppress(OSError):  # a disk that takes nothing is said by the writer
-            write_witness(self._store.path, known)
+            await asyncio.to_thread(write_witness, self._store.path, known)  # it waits for the disk
         self._ledger.refusal = self.over_bound()
         oldest = self._store.rows("oldest_row", epoch=epoch)[0]["seq"]
         return oldest is not None and oldest <= may_go
