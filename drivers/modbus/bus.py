@@ -122,15 +122,16 @@ class Bus:
         self._buffer += data
         if len(self._buffer) > MAX_FRAME:
             self._buffer = b""
-        if self._asked is None or self._answer is None or self._answer.done():
-            return
-        try:
-            used, pdu = self._framer.handleFrame(self._buffer, 0, 0)
-        except ModbusIOException:
-            used, pdu = len(self._buffer), None
-        self._buffer = self._buffer[used:]
-        if pdu is not None and (pdu.dev_id, pdu.function_code & ~ERROR_BIT) == self._asked:
-            self._answer.set_result(pdu)
+        while self._asked is not None and self._answer is not None and not self._answer.done():
+            try:
+                used, pdu = self._framer.handleFrame(self._buffer, 0, 0)
+            except ModbusIOException:
+                used, pdu = len(self._buffer), None
+            self._buffer = self._buffer[used:]
+            if pdu is not None and (pdu.dev_id, pdu.function_code & ~ERROR_BIT) == self._asked:
+                self._answer.set_result(pdu)
+            if not used:  # one read may bring a late answer and the one that was asked for
+                return
 
     def _line_lost(self, lost: asyncio.Future[None]) -> None:
         why = lost.exception()

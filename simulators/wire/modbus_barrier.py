@@ -57,14 +57,21 @@ class ModbusBarrierBus:
         self._pty.unplug()
 
     def _received(self, data: bytes) -> None:
+        """Answer every request that is there: after a pause of ours the one that is waited for is the last."""
         self._buffer = (self._buffer + data)[-MAX_FRAME:]
-        try:
-            used, request = self._framer.handleFrame(self._buffer, 0, 0)
-        except ModbusIOException:
-            self._buffer = b""
-            return
-        self._buffer = self._buffer[used:]
-        if request is None or request.dev_id in self.mute or request.dev_id not in self._units:
+        used = 1
+        while used:
+            try:
+                used, request = self._framer.handleFrame(self._buffer, 0, 0)
+            except ModbusIOException:
+                self._buffer = b""
+                return
+            self._buffer = self._buffer[used:]
+            if request is not None:
+                self._take(request)
+
+    def _take(self, request: ModbusPDU) -> None:
+        if request.dev_id in self.mute or request.dev_id not in self._units:
             return
         response = self._answer(request, self._units[request.dev_id])
         response.dev_id = request.dev_id
