@@ -31,41 +31,64 @@ from sync.errors import LocalError
 Command = Callable[[argparse.Namespace, CloudSettings], int]
 T = TypeVar("T")
 
+EXAMPLE_LOT = "0f5f6d0a-4b0e-4d0b-9a3f-1f0c8c6f2a11"
+
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their arguments; each names the function that runs it."""
-    top = argparse.ArgumentParser(prog="lotgate cloud", description="Runs and keeps the centre.")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    commands.add_parser("migrate", help="bring the database to the newest revision").set_defaults(
-        run=_migrate
+    top = argparse.ArgumentParser(
+        prog="lotgate cloud",
+        description="Runs and keeps the centre.",
+        epilog="example: lotgate cloud serve --port 0 --port-file port",
     )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser(
+        "migrate", help="bring the database to the newest revision", epilog="example: lotgate cloud migrate"
+    ).set_defaults(run=_migrate)
     add_lots(commands)
 
-    served = commands.add_parser("serve", help="serve API, link and console")
+    served = commands.add_parser(
+        "serve",
+        help="serve API, link and console",
+        epilog="example: lotgate cloud serve --host 127.0.0.1 --port 8000",
+    )
     served.add_argument("--host", default="127.0.0.1")
     served.add_argument("--port", type=int, default=8000, help="0 takes a free one")
     served.add_argument("--port-file", type=Path, help="where to write the port once it is served")
     served.set_defaults(run=_serve)
 
-    gateways = commands.add_parser("gateways", help="the fleet").add_subparsers(
-        required=True, metavar="ACTION"
+    gateways = commands.add_parser(
+        "gateways", help="the fleet", epilog="example: lotgate cloud gateways list"
+    ).add_subparsers(required=True, metavar="ACTION")
+    invited = gateways.add_parser(
+        "invite",
+        help="a one-time code for a lot's gateway",
+        epilog=f"example: lotgate cloud gateways invite --lot {EXAMPLE_LOT}",
     )
-    invited = gateways.add_parser("invite", help="a one-time code for a lot's gateway")
     invited.add_argument("--lot", type=UUID, required=True, metavar="ID")
     invited.set_defaults(run=_gateways_invite)
-    listed = gateways.add_parser("list", help="who is heard, how far each log is")
+    listed = gateways.add_parser(
+        "list",
+        help="who is heard, how far each log is",
+        epilog="example: lotgate cloud gateways list --json",
+    )
     listed.add_argument("--json", action="store_true")
     listed.set_defaults(run=_gateways_list)
-    released = gateways.add_parser("release", help="end a quarantine, with a reason that is kept")
+    released = gateways.add_parser(
+        "release",
+        help="end a quarantine, with a reason that is kept",
+        epilog='example: lotgate cloud gateways release station-yard --by anna --reason "counted: 31 inside"',
+    )
     released.add_argument("gateway")
     released.add_argument("--by", required=True, help="who decides")
     released.add_argument("--reason", required=True)
     released.set_defaults(run=_gateways_release)
 
-    documents = commands.add_parser("documents", help="what the centre decides for a lot").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    tariff = documents.add_parser("put-tariff", help="send a tariff to a lot")
+    example = f"example: lotgate cloud documents put-tariff --lot {EXAMPLE_LOT} tariff.toml"
+    documents = commands.add_parser(
+        "documents", help="what the centre decides for a lot", epilog=example
+    ).add_subparsers(required=True, metavar="ACTION")
+    tariff = documents.add_parser("put-tariff", help="send a tariff to a lot", epilog=example)
     tariff.add_argument("--lot", type=UUID, required=True, metavar="ID")
     tariff.add_argument(
         "--valid-from", type=datetime.fromisoformat, metavar="INSTANT", help="with offset; default now"

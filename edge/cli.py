@@ -33,24 +33,45 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lotgate edge", description="The agent of one lot.")
+    parser = argparse.ArgumentParser(
+        prog="lotgate edge",
+        description="The agent of one lot.",
+        epilog="example: lotgate edge check --config lot.toml",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = _command(commands, "run", "run the lot until told to stop")
+    run = _command(commands, "run", "run the lot until told to stop", "run --config lot.toml")
     run.set_defaults(run=_run)
-    checking = _command(commands, "check", "say what is wrong with the lot's TOML: file, line, field, fix")
+    checking = _command(
+        commands,
+        "check",
+        "say what is wrong with the lot's TOML: file, line, field, fix",
+        "check --config config/small-barrier-lot.toml",
+    )
     checking.add_argument("--json", action="store_true", help="for machines")
     checking.set_defaults(run=_check)
-    looking = _command(commands, "inspect", "show the ledger while the agent runs")
+    looking = _command(
+        commands, "inspect", "show the ledger while the agent runs", "inspect --config lot.toml --json"
+    )
     looking.add_argument("--json", action="store_true", help="for machines")
     looking.add_argument("--plain", action="store_true", help="ASCII without colour")
     looking.set_defaults(run=_inspect)
-    enrolling = _command(commands, "enrol", "make this unit's key and introduce it to the centre")
+    enrolling = _command(
+        commands,
+        "enrol",
+        "make this unit's key and introduce it to the centre",
+        "enrol --config lot.toml --code 7KQ2-M4XH-P9RS",
+    )
     enrolling.add_argument(
         "--code", required=True, help="the one-time code of `lotgate cloud gateways invite`"
     )
     enrolling.add_argument("--url", help="the centre, where it is not that of [cloud]")
     enrolling.set_defaults(run=_enrol)
-    taking = _command(commands, "takeover", "give the cars that are inside already their stays and tickets")
+    taking = _command(
+        commands,
+        "takeover",
+        "give the cars that are inside already their stays and tickets",
+        "takeover --config lot.toml --inside inside.csv --tickets tickets.csv",
+    )
     taking.add_argument(
         "--inside", type=Path, required=True, help="CSV: reference,plate,type,entered_at of each car inside"
     )
@@ -62,9 +83,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, example: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=summary, description=summary)
+    command = commands.add_parser(
+        name, help=summary, description=summary, epilog=f"example: lotgate edge {example}"
+    )
     command.add_argument(
         "--config", type=Path, default=Path("lot.toml"), help="the lot's TOML (default: lot.toml)"
     )

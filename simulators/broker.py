@@ -12,7 +12,9 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-LIMITS = Path(__file__).parents[1] / "deploy" / "mosquitto.conf"
+import drivers.mqtt
+
+LIMITS = Path(drivers.mqtt.__file__).with_name("mosquitto.conf")
 HOST = "127.0.0.1"
 TRIES = 5
 SIGNAL_AGAIN_S = 0.5
