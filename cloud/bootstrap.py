@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -35,6 +35,7 @@ from sync.keys import SigningKey
 LOG = structlog.get_logger(__name__)
 
 HOUSEKEEPING_EVERY_S = 3_600.0
+CANCEL_AGAIN_S = 0.5
 EVENTS_KEPT_DAYS = 7
 CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without letters and digits that people take for each other."""
@@ -136,8 +137,16 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            for task in started:
-                task.cancel()
+            await _end(started)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until they are over: Python 3.11's `wait_for`, deep in the pool, can swallow a cancellation that meets its result."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
 
 
 async def _tell_of_documents(cloud: Cloud) -> None:

@@ -33,6 +33,70 @@ class _BodyTooLong(Exception):
     """The body is longer than its bound."""
 
 
+class _BoundedBody:
+    """A request's body, which ends with `_BodyTooLong` where it passes its bound."""
+
+    def __init__(self, receive: Receive, most_bytes: int, *, announced: int) -> None:
+        self._receive = receive
+        self._most_bytes = most_bytes
+        self._seen = 0
+        self.is_too_long = announced > most_bytes
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._most_bytes:
+            self.is_too_long = True
+            raise _BodyTooLong
+        return message
+
+
+class _GuardedAnswer:
+    """An answer with its id and security headers. The framework's own answer to a body that was cut off is not sent."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._begun = False
+        self.status = 500
+
+    async def send(self, message: Message, body: _BoundedBody) -> None:
+        if body.is_too_long and not self._begun:
+            return
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        else:
+            await self._send(message)
+
+    async def _start(self, message: Message) -> None:
+        self.status, self._begun = message["status"], True
+        present = {name for name, _ in message["headers"]}
+        added = [header for header in SECURITY_HEADERS if header[0] not in present]
+        headers = [*message["headers"], *added, (b"x-request-id", self._request_id.encode())]
+        await self._send({**message, "headers": headers})
+
+    async def refuse(self, most_bytes: int) -> None:
+        """Say that the body is too long, where nothing was said yet."""
+        if self._begun:
+            return
+        detail = f"a request body has at most {most_bytes} bytes"
+        told = problem(
+            status=TooLarge.status, title=TooLarge.title, detail=detail, request_id=self._request_id
+        )
+        body = json.dumps(told).encode()
+        headers = [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        await self._start({"type": "http.response.start", "status": TooLarge.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _announced(scope: Scope) -> int:
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
 class RequestGuard:
     """An ASGI middleware around the whole application."""
 
@@ -52,63 +116,22 @@ class RequestGuard:
         request_id = self._request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         started_s = time.perf_counter()
-        status = 500
-        begun = False
-
-        async def send_guarded(message: Message) -> None:
-            nonlocal status, begun
-            if message["type"] == "http.response.start":
-                status, begun = message["status"], True
-                present = {name for name, _ in message["headers"]}
-                added = [header for header in SECURITY_HEADERS if header[0] not in present]
-                message["headers"] = [*message["headers"], *added, (b"x-request-id", request_id.encode())]
-            await send(message)
-
+        body = _BoundedBody(receive, self._body_max_bytes, announced=_announced(scope))
+        answer = _GuardedAnswer(send, request_id)
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if self._announced(scope) > self._body_max_bytes:
-                    await self._refuse(send_guarded, request_id)
-                else:
-                    await self._app(scope, self._bounded(receive), send_guarded)
+                if not body.is_too_long:
+                    await self._app(scope, body.receive, lambda message: answer.send(message, body))
             except _BodyTooLong:
-                if not begun:
-                    await self._refuse(send_guarded, request_id)
+                LOG.info("body too long", most=self._body_max_bytes)
             finally:
-                self._count(scope, status, time.perf_counter() - started_s)
+                if body.is_too_long:
+                    await answer.refuse(self._body_max_bytes)
+                self._count(scope, answer.status, time.perf_counter() - started_s)
 
     def _request_id(self, scope: Scope) -> str:
         given = dict(scope["headers"]).get(b"x-request-id", b"")
         return given.decode() if GIVEN_ID.match(given) else self._new_id()
-
-    @staticmethod
-    def _announced(scope: Scope) -> int:
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        return int(length) if length.isdigit() else 0
-
-    def _bounded(self, receive: Receive) -> Receive:
-        seen = 0
-
-        async def receive_bounded() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._body_max_bytes:
-                raise _BodyTooLong
-            return message
-
-        return receive_bounded
-
-    async def _refuse(self, send: Send, request_id: str) -> None:
-        detail = f"a request body has at most {self._body_max_bytes} bytes"
-        body = json.dumps(
-            problem(status=TooLarge.status, title=TooLarge.title, detail=detail, request_id=request_id)
-        ).encode()
-        headers = [
-            (b"content-type", b"application/problem+json"),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": TooLarge.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
     def _count(self, scope: Scope, status: int, duration_s: float) -> None:
         route = scope.get("route")
