@@ -23,14 +23,6 @@ from benchmarks.parts.lanes_at_work import LanesAtWork
 from simulators.broker import Broker
 
 LIMIT_MS = 20.0
-COMMIT_EVERY_S = 0.1
-
-
-async def commits(disk: Disk, into: list[float]) -> None:
-    """Measure a durable commit ten times a second, beside everything else."""
-    while True:
-        into.append(await asyncio.to_thread(disk.commit_ms))
-        await asyncio.sleep(COMMIT_EVERY_S)
 
 
 async def measure(folder: Path, decisions: int, rows: int) -> dict[str, object]:
@@ -42,8 +34,8 @@ async def measure(folder: Path, decisions: int, rows: int) -> dict[str, object]:
         lot = write_big_lot(folder / "lot", broker_port=broker.port)
         tickets = await fill(lot, rows, fresh=decisions // 4 + 10)
         async with LanesAtWork(lot, tickets, broker_port=broker.port) as lanes:
-            beside = asyncio.create_task(commits(disk, disk_ms))
-            await lanes.work(decisions)
+            beside = asyncio.create_task(disk.commit_beside(disk_ms))
+            await lanes.work(lambda: lanes.count() < decisions)
             beside.cancel()
             by_kind = lanes.decided()
     finally:
@@ -58,7 +50,11 @@ async def measure(folder: Path, decisions: int, rows: int) -> dict[str, object]:
         "decisions": len(every),
         "decision_ms": {"p50": round(p50, 2), "p99": round(p99, 2), "max": round(max(every), 2)},
         "by_kind_ms": {
-            kind: {"n": len(found), "p50": round(percentile(found, 50), 2), "p99": round(percentile(found, 99), 2)}
+            kind: {
+                "n": len(found),
+                "p50": round(percentile(found, 50), 2),
+                "p99": round(percentile(found, 99), 2),
+            }
             for kind, found in sorted(by_kind.items())
         },
         "durable_commit_ms": {

@@ -152,7 +152,10 @@ def _wires(lot: BigLot) -> Sequence[str]:
         # A real controller answers within milliseconds; these stand on the two cores that they share with everything else.
         found.append(f"units = {{ {units} }}\nanswer_ms = 200\ncommand_ms = 400\nknown_ms = 1000")
     for number in range(1, LANES + 1):
-        for name, kind in ((f"reader-exit-{number}", "serial_reader"), (f"terminal-{number}", "payment_terminal")):
+        for name, kind in (
+            (f"reader-exit-{number}", "serial_reader"),
+            (f"terminal-{number}", "payment_terminal"),
+        ):
             found.append(f'[drivers.{name}]\nkind = "{kind}"\nport = "{lot.cable(name)}"')
     return found
 

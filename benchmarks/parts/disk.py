@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from pathlib import Path
+
+EVERY_S = 0.1
 
 
 class Disk:
@@ -25,6 +28,22 @@ class Disk:
         began = time.perf_counter()
         self._connection.execute("INSERT INTO one (body) VALUES (?)", (bytes(500),))
         return (time.perf_counter() - began) * 1_000
+
+    async def commit_beside(self, into: list[float]) -> None:
+        """Measure ten commits a second into a list until cancelled, beside whatever else is measured."""
+        while True:
+            into.append(await asyncio.to_thread(self.commit_ms))
+            await asyncio.sleep(EVERY_S)
+
+
+def three(values: list[float]) -> dict[str, float]:
+    """How many, the median, the 99th percentile and the longest."""
+    return {
+        "n": len(values),
+        "p50": round(percentile(values, 50), 2),
+        "p99": round(percentile(values, 99), 2),
+        "max": round(max(values), 2),
+    }
 
 
 def percentile(values: list[float], percent: float) -> float:

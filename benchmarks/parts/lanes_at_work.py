@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -77,7 +77,7 @@ class TimedBarrier(Barrier):
 
 @dataclass(slots=True)
 class Traffic:
-    """Who is where: tickets of cars inside, plates inside, and how often each kind was decided."""
+    """What cars inside hold: tickets, or only their plates."""
 
     tickets: deque[str]
     plates: deque[str] = field(default_factory=deque)
@@ -88,6 +88,7 @@ class LanesAtWork:
     """The devices of one lot and the agent beside them. Use as an asynchronous context; `start_s` is how long the agent took to serve."""
 
     def __init__(self, lot: BigLot, tickets: list[str], *, broker_port: int | None = None) -> None:
+        """`tickets` are those of cars inside that may leave for nothing."""
         self.barriers = {lane: TimedBarrier() for lane in lane_ids()}
         self.agent = Program(
             name="agent",
@@ -100,7 +101,8 @@ class LanesAtWork:
         self._broker_port = broker_port
         self._traffic = Traffic(deque(tickets))
         self._readers = {
-            number: SerialReaderWire(Pty(lot.cable(f"reader-exit-{number}"))) for number in range(1, LANES + 1)
+            number: SerialReaderWire(Pty(lot.cable(f"reader-exit-{number}")))
+            for number in range(1, LANES + 1)
         }
         self._terminals = [
             PaymentTerminalWire(Pty(lot.cable(f"terminal-{number}"))) for number in range(1, LANES + 1)
@@ -142,29 +144,33 @@ class LanesAtWork:
         await asyncio.gather(*self._beside, return_exceptions=True)
         await self._stack.aclose()
 
-    async def work(self, decisions: int) -> None:
-        """Let cars through all lanes until so many were decided."""
+    async def work(self, go_on: Callable[[], bool]) -> None:
+        """Let cars through all lanes for as long as `go_on` says so before each car."""
         async with asyncio.TaskGroup() as group:
             for lane in self.barriers:
-                group.create_task(self._lane(lane, decisions))
+                group.create_task(self._lane(lane, go_on))
 
     def decided(self) -> dict[str, list[float]]:
-        """Milliseconds of every decision so far, by kind."""
+        """Take the milliseconds of every decision since the last time this was asked, by kind."""
         found: dict[str, list[float]] = {}
         for barrier in self.barriers.values():
             for kind, took_ms in barrier.decisions:
                 found.setdefault(kind, []).append(took_ms)
+            barrier.decisions.clear()
         return found
 
     def count(self) -> int:
         """How many decisions there were."""
         return sum(len(barrier.decisions) for barrier in self.barriers.values())
 
-    async def _lane(self, lane: str, decisions: int) -> None:
+    async def _lane(self, lane: str, go_on: Callable[[], bool]) -> None:
         barrier = self.barriers[lane]
         turn = 0
-        while self.count() < decisions:
+        while go_on():
             turn += 1
+            if lane.startswith("exit") and not (self._traffic.tickets or self._traffic.plates):
+                await barrier.seen()
+                continue
             barrier.arming_loop(1)
             await barrier.seen()
             await (self._ask_in if lane.startswith("entry") else self._ask_out)(lane, barrier, turn)
@@ -179,7 +185,7 @@ class LanesAtWork:
             await barrier.seen(3)
 
     async def _ask_in(self, lane: str, barrier: TimedBarrier, turn: int) -> None:
-        if turn % 2:
+        if turn % 2 and self._traffic.tickets:  # as many go in with a ticket as come out with one
             barrier.button = True
             return
         plate = f"B-LG {next(self._traffic.numbers)}"

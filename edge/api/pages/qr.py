@@ -41,7 +41,7 @@ def _drawn(text: str) -> tuple[int, str]:
         for y, row in enumerate(code.matrix)
         for x, run in _dark_runs(row)
     )
-    return code.symbol_size(border=QUIET_MODULES)[0], path
+    return len(code.matrix) + 2 * QUIET_MODULES, path
 
 
 def _dark_runs(row: bytes | bytearray) -> list[tuple[int, int]]:
