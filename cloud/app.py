@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from cloud import health
 from cloud.bootstrap import Cloud
+from cloud.console import endpoints as console
 from cloud.gateways import endpoints as gateways
 from cloud.middleware import RequestGuard
 from cloud.notifications import endpoints as notifications
@@ -19,6 +20,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     gateways.router,
     parking_lots.router,
     notifications.router,
+    console.router,
 )
 
 

@@ -12,6 +12,9 @@ import structlog
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
+from cloud.console.endpoints import Console
+from cloud.console.reading import ConsoleReader
+from cloud.console.renderer import Renderer
 from cloud.database import Database, open_pool
 from cloud.events import EventBus, Lagging
 from cloud.gateways.documents import Documents
@@ -61,6 +64,7 @@ class Cloud:
     links: Links
     search: LotSearch
     notifications: Notifications
+    console: Console
     recounting: Recounting
 
 
@@ -103,6 +107,12 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
     )
     search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
     staff = StaffTokens(settings.staff_tokens)
+    console = Console(
+        reader=ConsoleReader(database=database, search=search, clock=clock),
+        renderer=Renderer(),
+        bus=events,
+        tokens=staff,
+    )
     return Cloud(
         settings=settings,
         clock=clock,
@@ -120,6 +130,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         links=links,
         search=search,
         notifications=Notifications(bus=events, database=database, search=search, staff=staff),
+        console=console,
         recounting=Recounting(database=database, lots=lots, clock=clock),
     )
 

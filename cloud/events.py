@@ -112,6 +112,10 @@ class Subscription:
             raise Lagging
         return self._queue.popleft()
 
+    def drop_queued(self) -> None:
+        """Forget what waits to be read: for those who look at the whole anew and not at each event."""
+        self._queue.clear()
+
     async def __aiter__(self) -> AsyncIterator[Event]:
         while True:
             yield await self.next()

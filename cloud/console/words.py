@@ -66,6 +66,11 @@ PHASES: Mapping[str, tuple[str, str, str, str, str]] = {
 IN_TROUBLE = frozenset({"lost", "stuck", "unsure"})
 
 
+def type_name(type_: str) -> str:
+    """A spot's type as people say it."""
+    return TYPES.get(type_, type_)
+
+
 def lane_name(lane: str) -> str:
     """A lane's id as people say it: entry-1 is Entry 1."""
     return lane.replace("-", " ").replace("_", " ").strip().capitalize()
@@ -252,7 +257,7 @@ def _aside(body: _Body, _: str) -> Sentence:
     return Sentence(state=WARN, icon="warn", text=text)
 
 
-def _clash(body: _Body, _: str) -> Sentence:
+def _clash(_: _Body, __: str) -> Sentence:
     return Sentence(state=STOP, icon="stop", text="Two promises of one space clash.")
 
 

@@ -96,7 +96,8 @@ class Subscriber:
     async def _welcome(self) -> None:
         await self._socket.accept()
         try:
-            first = read_request(await asyncio.wait_for(self._socket.receive_text(), TOKEN_WITHIN_S))
+            async with asyncio.timeout(TOKEN_WITHIN_S):
+                first = read_request(await self._socket.receive_text())
             if not isinstance(first, Authenticate):
                 raise NotAuthenticated("the first message must authenticate", "type", "send authenticate")
             self._staff.name_of(first.token)
@@ -202,7 +203,8 @@ class Subscriber:
 
     async def _send_now(self, message: dict[str, object]) -> None:
         try:
-            await asyncio.wait_for(self._socket.send_json(message), SENT_WITHIN_S)
+            async with asyncio.timeout(SENT_WITHIN_S):
+                await self._socket.send_json(message)
         except TimeoutError as error:
             raise Cut(TRY_AGAIN_LATER, "lagging") from error
 
