@@ -17,21 +17,19 @@ from typing import Protocol
 import structlog
 
 from drivers.supervisor import Supervisor
+from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
-from edge.lane_runner import LaneRunner
-from edge.lanes import LanePhase
+from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.local_server import LocalServer
 from edge.notify import ServiceNotifier
 from edge.payments import Payments
 from edge.promises import Promises
-from parking.clock import Clock
 
 LOG = structlog.stdlib.get_logger("edge.agent")
 
-LONGEST_DECISION_S = 30.0
-STATUS_EVERY_S = 2.0
-PAYMENTS_RETRY_S = 10.0
+PAYMENTS_EVERY_S = 5.0
+FIRST_COMMIT_S = 2.0
 THREADS_TURN_S = 0.000_5
 
 
@@ -49,14 +47,14 @@ class Agent:
 
     ledger: Ledger
     supervisors: Sequence[Supervisor]
-    runners: Sequence[LaneRunner]
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
     server: LocalServer
     link: LinkTask | None
     notifier: ServiceNotifier
-    clock: Clock
+    heartbeat: Heartbeat
+    lane_log: LotLaneLog
     lane_failed: asyncio.Future[None]
     follow: Callable[[], None]
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,21 +68,23 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        await self.ledger.durable()
+        # A full disk takes nothing now: then the lot starts degraded, and its gates work.
+        await asyncio.wait({self.ledger.durable()}, timeout=FIRST_COMMIT_S)
         _keep_the_loop_lively()
         self.follow()
         try:
             await self._run_all()
         finally:
-            self.notifier.stopping()
+            self.lane_log.tell_what_repeated()
             await self.ledger.close()
 
     async def _run_all(self) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in self._parts()]
             LOG.info("agent_ready", port=self.server.port, seq=self.ledger.last_seq, lot=self.ledger.lot.name)
-            self.notifier.ready(self._status())
+            self.notifier.ready(self.heartbeat.status())
             await self._stopping.wait()
+            self.notifier.stopping()
             for task in tasks:
                 task.cancel()
 
@@ -95,7 +95,7 @@ class Agent:
             self.server.run(),
             self.promises.run(),
             self.housekeeping.run(),
-            self._tell_systemd(),
+            self.heartbeat.run(),
             self._finish_payments(),
             *(supervisor.run() for supervisor in self.supervisors),
         ]
@@ -106,29 +106,10 @@ class Agent:
         await self.lane_failed
 
     async def _finish_payments(self) -> None:
-        """Resolve what a power cut left open; a terminal that is not there yet is asked again."""
-        while await self.payments.resolve_pending():  # noqa: ASYNC110 - a terminal tells nobody that it is back
-            await asyncio.sleep(PAYMENTS_RETRY_S)
-
-    async def _tell_systemd(self) -> None:
-        """Feed the watchdog while the loop turns and every lane decides in time."""
-        every_s = self.notifier.watchdog_interval_s or STATUS_EVERY_S
+        """Resolve what a power cut or a lost answer left open; a terminal that does not know yet, or is not there, is asked again."""
         while True:
-            self.notifier.status(self._status())
-            if all(self._decides_in_time(runner) for runner in self.runners):
-                self.notifier.alive()
-            await asyncio.sleep(every_s)
-
-    def _decides_in_time(self, runner: LaneRunner) -> bool:
-        """A lane that has been deciding for long hangs, unless the disk is what it waits for: that is the degraded state."""
-        if runner.state.phase is not LanePhase.DECIDING or self.ledger.degraded is not None:
-            return True
-        return self.clock.monotonic() - runner.last_step_at < LONGEST_DECISION_S
-
-    def _status(self) -> str:
-        trouble = self.ledger.degraded or self.ledger.fenced_because
-        state = f"DEGRADED: {trouble}" if trouble else "parking works"
-        return f"{state}; {len(self.ledger.open_stays())} inside; {self.ledger.backlog} records to upload"
+            await self.payments.resolve_pending()
+            await asyncio.sleep(PAYMENTS_EVERY_S)
 
 
 def _keep_the_loop_lively() -> None:

@@ -31,15 +31,17 @@ from edge.configuration import Configuration
 from edge.desk import LotDesk
 from edge.entering import Entering
 from edge.figures import EdgeFigures
+from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.lane_log import LotLaneLog
-from edge.lane_runner import LaneLimits, LaneRunner
+from edge.lane_runner import Closing, LaneLimits, LaneRunner
 from edge.leaving import Leaving
 from edge.ledger import Ledger
 from edge.line import LinkSettings
 from edge.link import Link
 from edge.link_picture import LinkPicture
 from edge.local_server import LocalServer
+from edge.lot_status import LotStatus
 from edge.notify import ServiceNotifier
 from edge.observing import Observing
 from edge.payments import Payments
@@ -171,6 +173,7 @@ def make_agent(
             log=lane_log,
             clock=clock,
             limits=_limits(lane),
+            closing=Closing(lane.closing),
             failed=lane_failed,
         )
         for lane in settings.lanes
@@ -219,15 +222,12 @@ def make_agent(
     detail = "this lot has no centre" if settings.cloud is None else "this unit is not enrolled"
     centre = Centre(ledger=ledger, link=link, detail=detail)
     registry = CollectorRegistry()
-    desk = LotDesk(
+    box = LotStatus(
         lot=settings.lot,
         gateway="" if enrolment is None else enrolment.gateway,
         software=__version__,
         runners=runners,
-        lane_settings={lane.id: lane for lane in settings.lanes},
         ledger=ledger,
-        leaving=leaving,
-        office=office,
         prices=prices,
         supervisors=supervisors,
         clock=clock,
@@ -235,6 +235,18 @@ def make_agent(
         link_status=centre.status,
         clock_status=lambda: ClockStatus(quality="synced"),
         started_at=clock.now(),
+    )
+    desk = LotDesk(
+        lot=settings.lot,
+        runners=runners,
+        lane_settings={lane.id: lane for lane in settings.lanes},
+        box=box,
+        ledger=ledger,
+        leaving=leaving,
+        office=office,
+        prices=prices,
+        clock=clock,
+        link_status=centre.status,
         picture_changed=centre.picture_changed,
     )
     registry.register(
@@ -247,10 +259,10 @@ def make_agent(
         Site(latitude=settings.lot.latitude, longitude=settings.lot.longitude),
         registry,
     )
+    notifier = ServiceNotifier(environment)
     return Agent(
         ledger=ledger,
         supervisors=supervisors,
-        runners=tuple(runners.values()),
         promises=Promises(
             ledger=ledger,
             clock=clock,
@@ -263,8 +275,9 @@ def make_agent(
             app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
         ),
         link=link,
-        notifier=ServiceNotifier(environment),
-        clock=clock,
+        notifier=notifier,
+        heartbeat=Heartbeat(ledger=ledger, runners=tuple(runners.values()), notifier=notifier, clock=clock),
+        lane_log=lane_log,
         lane_failed=lane_failed,
         follow=desk.follow,
     )
@@ -310,13 +323,17 @@ def _device(name: str, role: str, token_sha256: str, lane: str | None) -> Device
 
 def _log_as_json(on_terminal: bool) -> None:
     """One line an event on standard error, JSON for journald, words for a person."""
-    renderer = structlog.dev.ConsoleRenderer() if on_terminal else structlog.processors.JSONRenderer()
+    # A plain trace: a rich one with every variable holds the loop for a tenth of a second.
+    renderers: list[structlog.typing.Processor] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        if on_terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from edge.change import Change, PlateOfStay, fact
+from edge.durable import is_durable
 from edge.lane_log import LotLaneLog, Refused
+from edge.lane_words import called_for
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
 from edge.price_list import PriceList
@@ -18,10 +21,12 @@ from edge.store.cipher import PlateKeys
 from edge.ticket_office import TicketOffice
 from edge.visit import Answered, PresentedKind, Ticket, Visit
 from parking.admission import Arrival, NewIds, Passback, Standing, decide_entry
+from parking.civil_time import FOREVER_AT as NEVER_AT
 from parking.clock import Clock
 from parking.decision import Decision, Reason
 from parking.ids import ClaimId, StayId
 from parking.lot import LaneKind, Lot, SpotType
+from parking.opening import is_open, opens_at
 from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
 from sync.events import EventDraft, EventKind
 from sync.instants import to_us
@@ -50,6 +55,9 @@ class Entering:
         if not decision.allowed:
             return self._refuse(visit, arrival, decision)
         if decision.reason is Reason.ALREADY_ADMITTED:
+            # Another lane may be waiting for the disk with this very stay.
+            if not await is_durable(self.ledger, self.ledger.durable()):
+                return self._refuse(visit, arrival, Decision(allowed=False, reason=Reason.NOT_STORING))
             return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=arrival.stay)
         stay = Stay(
             id=decision.stay or ids.stay,
@@ -67,12 +75,14 @@ class Entering:
             at=now,
             claims=decision.claims,
             stays=(stay,),
-            events=() if ticket is None else (self._issued(stay, ticket),),
+            events=self._told(visit, decision, stay, ticket),
             plates=(PlateOfStay(stay=stay.id, plate=visit.presented.text),)
             if visit.presented.kind is PresentedKind.PLATE
             else (),
         )
-        await self.ledger.commit(change, urgent=True)
+        if not await is_durable(self.ledger, self.ledger.commit(change, urgent=True)):
+            self._end(stay, StayEvent.VOIDED)
+            return self._refuse(visit, arrival, Decision(allowed=False, reason=Reason.NOT_STORING))
         return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, ticket=ticket)
 
     async def pay(self, visit: Visit) -> Answered:  # noqa: ARG002 - the port is shared with the exits
@@ -89,8 +99,11 @@ class Entering:
 
     def _after(self, visit: Visit | None, event: StayEvent) -> None:
         stay = None if visit is None or visit.stay_id is None else self.ledger.stay(StayId(visit.stay_id))
-        if stay is None or stay.state is not StayState.ADMITTED:
-            return
+        if stay is not None and stay.state is StayState.ADMITTED:
+            self._end(stay, event)
+
+    def _end(self, stay: Stay, event: StayEvent) -> None:
+        """The admission is over: the vehicle is inside, or it never came."""
         now = self.clock.now()
         claims = self.ledger.book.release_of(stay) if event is StayEvent.VOIDED else ()
         self.ledger.commit(
@@ -116,14 +129,20 @@ class Entering:
 
     def _standing(self) -> Standing:
         now = self.clock.now()
-        closed_until = self.prices.in_force(now).closed_until(now)
+        shut_until = self._shut_until(now)
         return Standing(
-            open=closed_until is None,
-            opens_at=closed_until,
+            open=shut_until is None,
+            opens_at=None if shut_until == NEVER_AT else shut_until,
             fenced=self.ledger.verdict == "fenced",
             storing=self.ledger.degraded is None,
             passback=self.passback,
         )
+
+    def _shut_until(self, now: datetime) -> datetime | None:
+        """When cars may enter again, by the lot's own hours and those of the tariff; None while they may."""
+        hours, timezone = self.lot.opening_hours, self.lot.timezone
+        opens = None if is_open(hours, timezone, now) else opens_at(hours, timezone, now) or NEVER_AT
+        return max(filter(None, (opens, self.prices.in_force(now).closed_until(now))), default=None)
 
     def _refuse(self, visit: Visit, arrival: Arrival, decision: Decision) -> Answered:
         self.log.refused(
@@ -144,18 +163,22 @@ class Entering:
             reason=decision.reason,
             stay=arrival.stay,
             until_at=until_at,
-            call_help=decision.call_help,
+            help_why=called_for(decision.reason) if decision.call_help else "",
         )
 
     def _ticket(self, stay: Stay) -> Ticket | None:
         return self.office.issue_ticket(stay) if stay.credential.kind is CredentialKind.TICKET else None
 
-    def _issued(self, stay: Stay, ticket: Ticket) -> EventDraft:
-        return fact(
-            EventKind.TOKEN_ISSUED,
-            to_us(ticket.issued_at),
-            kind="ticket",
-            subject=stay.credential.subject,
-            stay=stay.id,
-            key_id=self.office.key_id,
-        )
+    def _told(
+        self, visit: Visit, decision: Decision, stay: Stay, ticket: Ticket | None
+    ) -> tuple[EventDraft, ...]:
+        """What the log is told besides the rows: the ticket, and a second entry that was let in."""
+        at_us = to_us(stay.admitted_at)
+        told: list[EventDraft] = []
+        if ticket is not None:
+            issued = {"kind": "ticket", "subject": stay.credential.subject, "stay": stay.id}
+            told.append(fact(EventKind.TOKEN_ISSUED, at_us, **issued, key_id=self.office.key_id))
+        if decision.reason is Reason.PASSBACK_TOLERATED:
+            why = {"by": "lane", "reason": decision.reason.sentence}
+            told.append(fact(EventKind.OVERRIDE, at_us, lane=visit.lane, action="passback_tolerated", **why))
+        return tuple(told)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -44,6 +44,10 @@ class EdgeFigures(Collector):
         yield _counts("refusals", "Drivers refused at a lane, by reason", "reason", self.lane_log.refusals)
         yield _counts("tokens_refused", "Codes that were not taken, by reason", "reason", self.office.refused)
         yield _counts("frames_refused", "Frames that were not accepted, by code", "code", self.line.refused())
+        over_count = sum(stay.claim is None for stay in self.ledger.open_stays())
+        yield GaugeMetricFamily(
+            "lotgate_edge_over_count", "Vehicles inside that no place is kept for.", value=over_count
+        )
         yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})
 
 

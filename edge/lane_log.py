@@ -75,8 +75,13 @@ class LotLaneLog:
         self._tell(refused, times=1)
         asyncio.get_running_loop().call_later(REFUSAL_WINDOW_S, self._tell_repeated, refused)
 
+    def tell_what_repeated(self) -> None:
+        """Tell at once what still waits to be told in one fact: the agent goes down."""
+        for refused in tuple(self._repeated):
+            self._tell_repeated(refused)
+
     def _tell_repeated(self, refused: Refused) -> None:
-        times = self._repeated.pop(refused)
+        times = self._repeated.pop(refused, 0)
         if times:
             self._tell(refused, times=times)
 

@@ -13,12 +13,14 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import structlog
 
-from drivers.errors import CommandUnanswered, DriverError
+from drivers.errors import CommandRefused, CommandUnanswered, DriverError
 from drivers.ports import Move
+from edge.lane_words import why_called
 from edge.lanes import (
     TABLES,
     TIME_OUTS,
@@ -31,7 +33,7 @@ from edge.lanes import (
     see,
     step,
 )
-from edge.visit import Answered, Presented, PresentedKind, Visit
+from edge.visit import Answered, HelpCall, Presented, PresentedKind, Visit
 from parking.clock import Clock
 from parking.lot import LaneKind
 
@@ -39,7 +41,16 @@ LOG = structlog.stdlib.get_logger("edge.lane")
 
 COMMAND_TIMEOUT_S = 0.5
 COMMAND_TRIES = 3
+AFTER_REFUSAL_S = 0.1
 EARLY_PLATE_S = 10.0
+NEXT_IS_COMING = frozenset({LanePhase.IDLE, LanePhase.PASSING, LanePhase.CLEARING, LanePhase.CLOSING})
+
+
+class Closing(StrEnum):
+    """Whose the way down is."""
+
+    AGENT = "agent"
+    CONTROLLER = "controller"
 
 
 class LaneWork(Protocol):
@@ -121,7 +132,11 @@ MOVES = {
 
 @dataclass(slots=True, kw_only=True)
 class LaneRunner:
-    """One lane at work. All methods are called from the event loop."""
+    """One lane at work. All methods are called from the event loop.
+
+    `closing` names whose the way down is: where it is the controller's, with its own interlock, we only open. `failed` takes what
+    nobody expected: it ends the agent.
+    """
 
     lane: str
     kind: LaneKind
@@ -129,19 +144,22 @@ class LaneRunner:
     arm: Arm
     log: LaneLog
     clock: Clock
+    failed: asyncio.Future[None]
+    closing: Closing = Closing.AGENT
     limits: LaneLimits = field(default_factory=LaneLimits)
     changed: Callable[[], None] = lambda: None
     state: LaneState = field(default_factory=LaneState)
     visit: Visit | None = None
-    help_since_at: datetime | None = None
-    help_why: str = ""
+    help: HelpCall | None = None
+    choosing: bool = False
     last_passage_at: datetime | None = None
-    last_step_at: float = 0.0
+    phase_since: float = 0.0
     _button: bool | None = None
     _early: tuple[float, Presented] | None = None
+    _last_plate: str = ""
+    _moves: int = 0
     _timer: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    failed: asyncio.Future[None] | None = None
 
     def contacts(self, levels: Levels, *, button: bool | None) -> None:
         """The controller's contacts were read. A button that closes is a driver who wants a ticket."""
@@ -152,29 +170,35 @@ class LaneRunner:
         self._button = button
         if pressed:
             self.present(Presented.button(None))
-        if after.phase is LanePhase.ARRIVED and self._early is not None:
+        if self.state.phase is LanePhase.ARRIVED and self._early is not None:
             read_at, presented = self._early
             self._early = None
             if self.clock.monotonic() - read_at <= EARLY_PLATE_S:
                 self.present(presented)
 
     def present(self, presented: Presented) -> bool:
-        """A person or a device presented something; the answer is whether the lane takes it up.
-
-        A camera reads a plate before the vehicle has reached the arming loop: it is kept for `EARLY_PLATE_S`.
-        """
-        if (self.state.phase, LaneEvent.PRESENTED) not in TABLES[self.kind]:
-            if presented.kind is PresentedKind.PLATE and self.state.phase is LanePhase.IDLE:
-                self._early = (self.clock.monotonic(), presented)
-                return True
+        """A person or a device presented something; the answer is whether the lane takes it up. A button asks for a ticket: entries only."""
+        if presented.kind is PresentedKind.BUTTON and self.kind is not LaneKind.ENTRY:
             return False
+        if not self._knows(LaneEvent.PRESENTED):
+            return self._keep_for_its_arrival(presented)
+        if presented.kind is PresentedKind.PLATE:
+            self._last_plate = presented.text
         self.visit = Visit(lane=self.lane, presented=presented)
         self._tell(LaneEvent.PRESENTED)
         return True
 
+    def ask_which_type(self) -> bool:
+        """The driver wants a ticket and has to say for which type of space; the answer is whether the lane can ask now."""
+        if self.kind is not LaneKind.ENTRY or not self._knows(LaneEvent.PRESENTED):
+            return False
+        self.choosing = True
+        self.changed()
+        return True
+
     def ask_payment(self) -> bool:
         """The driver wants to pay what is shown; the answer is whether there is anything to pay now."""
-        if (self.state.phase, LaneEvent.PAY) not in TABLES[self.kind]:
+        if not self._knows(LaneEvent.PAY):
             return False
         self._tell(LaneEvent.PAY)
         return True
@@ -187,22 +211,40 @@ class LaneRunner:
         """A person beside the arm vouches for a safety loop that stays unknown."""
         return self._person(LaneEvent.PERSON_CLOSES, "close", by, reason)
 
-    def call_help(self, why: str) -> None:
-        """Call a person to the lane, or stay with the call that is open."""
-        if self.help_since_at is None:
-            self.help_since_at = self.clock.now()
-            self.help_why = why
+    def call_help(self, why: str, *, by_driver: bool = False) -> None:
+        """Call a person to the lane, or stay with the call that is open; a driver's call takes over one of the lane's own.
+
+        A call ends by a word (`end_help`), or by itself once the car it was about has gone and the lane works.
+        """
+        if self.help is None or (by_driver and not self.help.by_driver):
+            since_at = self.clock.now() if self.help is None else self.help.since_at
+            self.help = HelpCall(since_at=since_at, why=why, by_driver=by_driver)
             self.log.help_called(self.lane, why)
         self.changed()
 
     def end_help(self) -> None:
         """The call is over."""
-        self.help_since_at = None
-        self.help_why = ""
+        self.help = None
         self.changed()
 
+    def _knows(self, event: LaneEvent) -> bool:
+        """Whether the event would move the lane now."""
+        return (self.state.phase, event) in TABLES[self.kind]
+
+    def _keep_for_its_arrival(self, presented: Presented) -> bool:
+        """A camera reads a plate before its vehicle is on the arming loop, often while another is under the arm: keep it for `EARLY_PLATE_S`.
+
+        The plate dealt with last, read again, is not that of the next vehicle.
+        """
+        if presented.kind is not PresentedKind.PLATE or self.state.phase not in NEXT_IS_COMING:
+            return False
+        if self.state.phase is not LanePhase.IDLE and presented.text == self._last_plate:
+            return False
+        self._early = (self.clock.monotonic(), presented)
+        return True
+
     def _person(self, event: LaneEvent, action: str, by: str, reason: str) -> bool:
-        if (self.state.phase, event) not in TABLES[self.kind]:
+        if not self._knows(event):
             return False
         self.log.person_acted(self.lane, action, by, reason)
         self._tell(event)
@@ -217,11 +259,19 @@ class LaneRunner:
         self, before: LaneState, after: LaneState, effects: tuple[LaneEffect, ...], *, timed_out: bool = False
     ) -> None:
         self.state = after
-        self.last_step_at = self.clock.monotonic()
+        if after.phase is not before.phase:
+            self.phase_since = self.clock.monotonic()
+            self.choosing = False
         if after.phase is not before.phase or timed_out:
             self._set_timer()
-        for effect in effects:
-            self._carry_out(effect, before.phase)
+        try:
+            for effect in effects:
+                self._carry_out(effect, before.phase)
+        except Exception as error:  # a driver or a timer called: neither knows what to do with it
+            self._fail(error)
+            raise
+        if before.phase is LanePhase.LOST and after.phase not in {LanePhase.LOST, LanePhase.UNREAD}:
+            self._help_is_over(but_the_drivers=True)
         if after != before or effects:
             self.changed()
 
@@ -237,7 +287,9 @@ class LaneRunner:
     def _carry_out(self, effect: LaneEffect, before: LanePhase) -> None:
         visit = self.visit
         if effect in MOVES:
-            self._start(self._move(effect))
+            if self._is_ours(effect, before):
+                self._moves += 1
+                self._start(self._move(MOVES[effect], self.state.phase, self._moves))
         elif effect is LaneEffect.DECIDE and visit is not None:
             self._start(self._answer(self.work.decide(visit), visit))
         elif effect is LaneEffect.TAKE_PAYMENT and visit is not None:
@@ -245,40 +297,67 @@ class LaneRunner:
         elif effect is LaneEffect.PASSED:
             self.last_passage_at = self.clock.now()
             self.work.passed(visit)
-            self.visit = None
-        elif effect is LaneEffect.BACKED_OUT and visit is not None:
-            self.work.backed_out(visit)
-            self.visit = None
+            self._forget()
+        elif effect is LaneEffect.BACKED_OUT:
+            if visit is not None:
+                self.work.backed_out(visit)
+            self._forget()
         elif effect is LaneEffect.TAILGATED:
             self.log.tailgated(self.lane)
         elif effect is LaneEffect.CALL_HELP:
-            self.call_help(f"{before} → {self.state.phase}")
+            limits = self.limits
+            why = why_called(before, self.state.phase, arm_s=limits.arm_s, passage_s=limits.passage_s)
+            self.call_help(why)
         elif effect is LaneEffect.FORGET:
-            self.visit = None
+            self._forget()
+
+    def _forget(self) -> None:
+        """The vehicle is not here any more, and a call that was about it is over; one about the lane itself goes on while it is lost."""
+        self.visit = None
+        if self.state.phase is not LanePhase.LOST:
+            self._help_is_over()
+
+    def _help_is_over(self, *, but_the_drivers: bool = False) -> None:
+        if self.help is not None and not (but_the_drivers and self.help.by_driver):
+            self.help = None
 
     async def _answer(self, answering: Coroutine[object, object, Answered], visit: Visit) -> None:
+        """Wait for an answer and tell the lane, unless it deals with another visit by now; what was answered is on record anyway."""
         answered = await answering
         visit.answered = answered
-        if answered.call_help:
-            self.call_help(answered.reason.value)
-        self._tell(answered.event)
+        if answered.help_why:
+            self.call_help(answered.help_why)
+        if self.visit is visit:
+            self._tell(answered.event)
 
-    async def _move(self, effect: LaneEffect) -> None:
-        """Tell the arm, at most COMMAND_TRIES times while the lane still wants it; then the arm's time limit speaks."""
-        phase, move = self.state.phase, MOVES[effect]
+    def _is_ours(self, effect: LaneEffect, before: LanePhase) -> bool:
+        """Whether a move is ours to order: where the controller closes, the way down is not, nor is stopping it."""
+        down = effect in {LaneEffect.LOWER_ARM, LaneEffect.RELEASE_ARM}
+        stopped = effect is LaneEffect.STOP_ARM and before in {LanePhase.CLOSING, LanePhase.RELEASED}
+        return self.closing is Closing.AGENT or not (down or stopped)
+
+    async def _move(self, move: Move, why: LanePhase, number: int) -> None:
+        """Tell the arm, at most COMMAND_TRIES times and until a later move is asked for; then the arm's time limit speaks.
+
+        A refused CLOSE means that the loop was occupied when the driver looked once more: the next poll tells the machine, or the
+        loop is free again and the order stands.
+        """
         stay = self.visit.stay_id if self.visit is not None else None
-        for attempt in range(COMMAND_TRIES):
-            if attempt and self.state.phase is not phase:
+        for _ in range(COMMAND_TRIES):
+            if number != self._moves:
                 return
             try:
                 await self.arm.move(move, timeout_s=COMMAND_TIMEOUT_S)
             except CommandUnanswered as unanswered:
                 LOG.warning("arm_unanswered", lane=self.lane, move=move.value, error=str(unanswered))
-            except DriverError as refused:
+            except CommandRefused as refused:
                 LOG.warning("arm_refused", lane=self.lane, move=move.value, error=str(refused))
+                await asyncio.sleep(AFTER_REFUSAL_S)  # by then the loop was polled again
+            except DriverError as unreachable:
+                LOG.warning("arm_unreachable", lane=self.lane, move=move.value, error=str(unreachable))
                 return
             else:
-                self.log.gate_moved(self.lane, move, phase.value, stay)
+                self.log.gate_moved(self.lane, move, why.value, stay)
                 return
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
@@ -289,8 +368,10 @@ class LaneRunner:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """An unexpected failure of a lane ends the agent: systemd starts it again, and truth is on disk."""
         self._tasks.discard(task)
-        if task.cancelled() or task.exception() is None:
-            return
-        error = task.exception()
-        if self.failed is not None and not self.failed.done() and error is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.failed.done():
             self.failed.set_exception(error)

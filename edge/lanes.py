@@ -23,6 +23,9 @@ Nothing moves before the hardware was read: a lane starts in `UNREAD`. A control
 the start. An arm that does not reach its end position in time is stopped and waits in `STUCK` for its end position
 or for a person.
 
+A person can open while a decision or a payment is under way: a terminal that thinks for a minute keeps nobody inside. The answer that
+comes later moves nothing any more; what it made durable stands.
+
 The entry and the exit have one table each. They share the arm's part; they differ in what happens between a vehicle's
 arrival and the word "open".
 """
@@ -133,6 +136,7 @@ ARM: LaneTable = {
     (P.STUCK, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
     (P.IDLE, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
     (P.ARRIVED, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
+    (P.DECIDING, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
     (P.CLOSING, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
     (P.CLEARING, E.SAFETY_UNKNOWN): (P.UNSURE, ()),
     (P.UNSURE, E.SAFETY_FREE): (P.CLOSING, (F.LOWER_ARM,)),
@@ -164,6 +168,7 @@ EXIT: LaneTable = {
     (P.OWES, E.CONTROLLER_LOST): (P.LOST, (F.CALL_HELP, F.FORGET)),
     (P.PAYING, E.GRANTED): (P.OPENING, (F.RAISE_ARM,)),
     (P.PAYING, E.DECLINED): (P.OWES, ()),
+    (P.PAYING, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
     (P.PAYING, E.VEHICLE_GONE): (P.ABANDONED, ()),
     (P.PAYING, E.CONTROLLER_LOST): (P.LOST, (F.CALL_HELP, F.FORGET)),
     (P.ABANDONED, E.DECLINED): (P.IDLE, (F.FORGET,)),

@@ -1,17 +1,21 @@
 """The way out: ticket or plate, price with its lines, payment. Next files: parking/departure.py, edge/payments.py, edge/ledger.py.
 
 Nobody is kept inside for anything but an unpaid demand. A ticket whose stay this ledger does not have (the gateway was replaced) carries
-enough to price the stay by itself; what cannot be read or found lets the car out and calls a person.
+enough to price the stay by itself; a code that cannot be read or found lets the car out and calls a person. A plate that is nobody's says
+nothing: the driver may hold a ticket, and the lane waits for it. While the disk takes nothing no money can be asked for (a payment is on
+record before the terminal is asked), so whoever owes leaves and is billed later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edge.change import Change
+from edge.durable import is_durable
 from edge.lane_log import LotLaneLog, Refused
+from edge.lane_words import NO_TERMINAL, PAYMENT_UNKNOWN, called_for
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
 from edge.payments import Outcome, Payments
@@ -28,6 +32,8 @@ from parking.lot import LaneKind, Lot
 from parking.price import Price
 from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
 
+PAID_BEFORE = "Paid before"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
@@ -37,6 +43,13 @@ class Quote:
     price: Price
     owed_minor: int
     at: datetime
+
+    @property
+    def lines(self) -> tuple[Mapping[str, object], ...]:
+        """What adds up to `owed_minor`: the price's lines, and what was paid before taken off."""
+        lines = tuple(line.as_document() for line in self.price.lines)
+        paid_minor = self.price.total_minor - self.owed_minor
+        return (*lines, {"label": PAID_BEFORE, "amount_minor": -paid_minor}) if paid_minor else lines
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,19 +69,25 @@ class Leaving:
     async def decide(self, visit: Visit) -> Answered:
         """Find the stay, price it, and open or say what is owed, see `LaneWork.decide`."""
         readable, stay = self.find(visit)
+        if stay is None and visit.presented.kind is PresentedKind.PLATE:
+            return Answered(event=LaneEvent.REFUSED, reason=Reason.NO_SUCH_STAY)
         now = self.clock.now()
         quote = None if stay is None else self.quote(stay, now)
         departure = Departure(
-            readable=readable, stay=stay, owed_minor=0 if quote is None else quote.owed_minor
+            readable=readable,
+            stay=stay,
+            owed_minor=0 if quote is None else quote.owed_minor,
+            bill_later=self.ledger.unwritable is not None,
         )
         decision = decide_exit(departure, self.lot.policy, now=now)
         if decision.allowed or quote is None:
-            return Answered(
-                event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, call_help=decision.call_help
-            )
-        demand = self._demand(quote)
-        await self.ledger.commit(Change.record(at=now, demands=(demand,)), urgent=True)
-        return Answered(event=LaneEvent.OWES, reason=decision.reason, stay=stay, demand=demand)
+            why = called_for(decision.reason) if decision.call_help else ""
+            return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, help_why=why)
+        demand = await self._demanded(quote)
+        if demand is None:
+            return Answered(event=LaneEvent.GRANTED, reason=Reason.BILLED_LATER, stay=stay)
+        why = "" if self.payments.can_pay_at(visit.lane) else NO_TERMINAL
+        return Answered(event=LaneEvent.OWES, reason=decision.reason, stay=stay, demand=demand, help_why=why)
 
     async def pay(self, visit: Visit) -> Answered:
         """Take what the visit owes, see `LaneWork.pay`. An answer that is still unknown calls a person; nobody pays twice."""
@@ -76,16 +95,13 @@ class Leaving:
         if owed is None or owed.demand is None or owed.stay is None:
             return Answered(event=LaneEvent.DECLINED, reason=Reason.UNPAID)
         settled = await self.payments.take(visit.lane, owed.stay, owed.demand)
-        if settled.outcome is Outcome.TAKEN:
-            return replace(
-                owed,
-                event=LaneEvent.GRANTED,
-                reason=Reason.PAID,
-                stay=settled.stay,
-                receipt=settled.receipt,
-            )
+        let_out = {Outcome.TAKEN: Reason.PAID, Outcome.NOT_STORED: Reason.BILLED_LATER}.get(settled.outcome)
+        if let_out is not None:
+            granted = replace(owed, event=LaneEvent.GRANTED, reason=let_out, help_why="")
+            return replace(granted, stay=settled.stay, receipt=settled.receipt)
         self._tell_unpaid(visit)
-        return replace(owed, event=LaneEvent.DECLINED, call_help=settled.outcome is Outcome.UNKNOWN)
+        why = PAYMENT_UNKNOWN if settled.outcome is Outcome.UNKNOWN else owed.help_why
+        return replace(owed, event=LaneEvent.DECLINED, help_why=why)
 
     def passed(self, visit: Visit | None) -> None:
         """The vehicle has left: its stay is over, its place free."""
@@ -120,19 +136,28 @@ class Leaving:
         return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now)
 
     def stay_of(self, token: ReadToken) -> Stay:
-        """The stay on record, or, where this ledger has none, the one that the signed ticket itself tells."""
-        stay = self.ledger.stay_by_subject(token.subject) or token.stay
+        """The stay on record, or, where this ledger has none, the one that the signed ticket itself tells.
+
+        A token names the stay itself; a second entry on one ticket has a stay of its own under the first one's name.
+        """
+        stay = self.ledger.stay_by_subject(token.subject) or self.ledger.stay(token.stay.id) or token.stay
         if token.paid_until is None:
             return stay
         if stay.paid_until is None or stay.paid_until < token.paid_until:
             return replace(stay, paid_until=token.paid_until)
         return stay
 
+    async def _demanded(self, quote: Quote) -> Demand | None:
+        """The demand for what is owed, durable; the one made before where the amount is the same. None: the disk takes nothing."""
+        for made in reversed(self.ledger.demands_of(quote.stay.id)):
+            if made.amount_minor == quote.owed_minor and not self.payments.is_settled(made):
+                return made
+        demand = self._demand(quote)
+        unknown = () if self.ledger.stay(quote.stay.id) is not None else (quote.stay,)
+        change = Change.record(at=quote.at, stays=unknown, demands=(demand,))
+        return demand if await is_durable(self.ledger, self.ledger.commit(change, urgent=True)) else None
+
     def _demand(self, quote: Quote) -> Demand:
-        lines = tuple(line.as_document() for line in quote.price.lines)
-        paid_minor = quote.price.total_minor - quote.owed_minor
-        if paid_minor:
-            lines = (*lines, {"label": "paid before", "amount_minor": -paid_minor})
         return Demand(
             id=DemandId(self.new_id()),
             stay=quote.stay.id,
@@ -140,7 +165,7 @@ class Leaving:
             currency=quote.price.currency,
             from_at=quote.stay.entered_at or quote.stay.admitted_at,
             to_at=quote.at,
-            lines=lines,
+            lines=quote.lines,
             made_at=quote.at,
         )
 

@@ -25,7 +25,7 @@ from edge.store.store import NumberedChange, Store
 from edge.writer import Writer
 from parking.book import Book
 from parking.clock import Clock
-from parking.demands import Demand, Payment
+from parking.demands import Demand, Payment, PaymentState
 from parking.ids import DemandId, SpotId, StayId
 from parking.lot import Lot, SpotType
 from parking.sellable import SellableNow
@@ -159,6 +159,11 @@ class Ledger:
         return self._writer.degraded or self.refusal
 
     @property
+    def unwritable(self) -> str | None:
+        """Why the disk takes nothing at the moment; None where it does. What is committed meanwhile waits for it."""
+        return self._writer.degraded
+
+    @property
     def verdict(self) -> Verdict:
         """Fenced means exits and passes only, nothing is sold, until a person has recounted."""
         return "fenced" if self._meta.get(FENCED) else "ok"
@@ -213,6 +218,11 @@ class Ledger:
     def payments_of(self, demand: DemandId) -> Sequence[Payment]:
         """Every attempt to settle a demand, the first first."""
         return list(self._payments.get(demand, {}).values())
+
+    def pending_payments(self) -> Sequence[Payment]:
+        """Payments of which it is not on record what became of them."""
+        pending = PaymentState.PENDING
+        return [one for tries in self._payments.values() for one in tries.values() if one.state is pending]
 
     def counts(self, now: datetime | None = None) -> Mapping[SpotType, SellableNow]:
         """*Sellable now* by type."""

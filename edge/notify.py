@@ -1,13 +1,13 @@
-"""Tells systemd how the agent is: READY, STATUS and WATCHDOG (protocol: sd_notify(3)).
-
-The watchdog is fed from the event loop, and only while the lanes step: a loop that stalls or a lane that hangs gets the agent restarted. A
-disk that cannot be written is a degraded state, told in STATUS, and no reason to restart.
-"""
+"""Tells systemd how the agent is: READY, STATUS and WATCHDOG (protocol: sd_notify(3)). When to tell what: edge/heartbeat.py, edge/agent.py."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+
+import structlog
+
+LOG = structlog.stdlib.get_logger("edge.notify")
 
 
 class ServiceNotifier:
@@ -40,4 +40,10 @@ class ServiceNotifier:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.sendto(text.encode(), self._address)
+            channel.setblocking(False)
+            try:
+                channel.sendto(text.encode(), self._address)
+            except (
+                OSError
+            ) as deaf:  # whoever does not listen hears no watchdog either: that is systemd's to judge
+                LOG.warning("systemd_deaf", error=str(deaf))

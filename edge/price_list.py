@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from parking.errors import NoRateApplies
 from parking.price import Price, hourly_hint, price
 from parking.stays import Stay
 from parking.tariff import Tariff, tariff_in_force
@@ -14,6 +13,7 @@ from parking.tariff import Tariff, tariff_in_force
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 FREE_MINUTES = (60, 45, 30, 20, 15, 10, 5)
 MOST_CHANGES = 2
+EARLIEST_AT = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class PriceList:
     """What a stay costs here. A stay keeps the tariff that was in force when it came in."""
 
     def __init__(self, tariffs: Iterable[Tariff]) -> None:
+        """A list holds at least one tariff, that of the lot's own file."""
         self._by_version: dict[str, Tariff] = {}
         self._glance: tuple[datetime, PriceAtAGlance] | None = None
         for tariff in tariffs:
@@ -47,13 +48,17 @@ class PriceList:
     def in_force(self, at: datetime) -> Tariff:
         """The tariff for stays that begin at `at`.
 
-        Raises:
-            NoRateApplies: no version is valid then.
+        Where no version is valid then (the clock is not set, or the next tariff is late) the lot goes on: the last that has begun, or else the
+        first to begin.
         """
-        found = tariff_in_force(self._by_version.values(), at)
-        if found is None:
-            raise NoRateApplies("of this lot", at)
-        return found
+        versions = self._by_version.values()
+        found = tariff_in_force(versions, at)
+        if found is not None:
+            return found
+        begun = [one for one in versions if one.valid_from_at is None or one.valid_from_at <= at]
+        if begun:
+            return max(begun, key=lambda one: (one.valid_from_at or EARLIEST_AT, one.version))
+        return min(versions, key=lambda one: (one.valid_from_at or EARLIEST_AT, -one.version))
 
     def of(self, stay: Stay) -> Tariff:
         """The tariff that the stay's price is locked to; the one in force at its entry where that version is not here."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from edge.api.desk import PaymentView, PriceLine, PriceView, Screen, StayView, TicketView
@@ -26,6 +26,9 @@ REFUSED_SCREENS: Mapping[Reason, Screen] = {
     Reason.CLOSED: Screen.CLOSED,
 }
 
+# A plate that is nobody's at an exit: the driver may hold a ticket and is asked for it.
+NOT_YET_SHOWN: Mapping[Reason, Screen] = {Reason.NO_SUCH_STAY: Screen.IDLE}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Showing:
@@ -37,6 +40,7 @@ class Showing:
     price: PriceView | None = None
     payment: PaymentView | None = None
     reason: Reason | None = None
+    plate: str | None = None
 
 
 def showing(runner: LaneRunner) -> Showing:
@@ -50,6 +54,7 @@ def showing(runner: LaneRunner) -> Showing:
         price=_price(answered),
         payment=_payment(answered),
         reason=None if answered is None else answered.reason,
+        plate=_plate(visit),
     )
 
 
@@ -65,7 +70,7 @@ def _screen(runner: LaneRunner, answered: Answered | None) -> Screen:
     phase = runner.state.phase
     if phase in STUCK:
         return Screen.ARM_FAULT
-    if runner.help_since_at is not None:
+    if runner.help is not None and runner.help.by_driver and phase not in THROUGH | MOVING:
         return Screen.HELP
     if phase is LanePhase.PAYING:
         return Screen.PAYING
@@ -76,11 +81,17 @@ def _screen(runner: LaneRunner, answered: Answered | None) -> Screen:
         return Screen.DECLINED if declined else Screen.PRICE
     if phase in THROUGH or phase is LanePhase.OPENING:
         return _through(runner, phase, answered)
-    if phase is LanePhase.ARRIVED and answered is not None and not _granted(answered):
-        return REFUSED_SCREENS.get(answered.reason, Screen.REFUSED)
-    if phase is LanePhase.ARRIVED:
-        return Screen.DETECTED if runner.kind is LaneKind.ENTRY else Screen.IDLE
-    return Screen.IDLE
+    return _waiting(runner, answered) if phase is LanePhase.ARRIVED else Screen.IDLE
+
+
+def _waiting(runner: LaneRunner, answered: Answered | None) -> Screen:
+    """A vehicle stands there and nothing is under way: refused, asked for its type, or asked to show something."""
+    if runner.choosing:
+        return Screen.CHOOSE
+    if answered is not None and not _granted(answered):
+        screens = REFUSED_SCREENS if runner.kind is LaneKind.ENTRY else NOT_YET_SHOWN
+        return screens.get(answered.reason, Screen.REFUSED)
+    return Screen.DETECTED if runner.kind is LaneKind.ENTRY else Screen.IDLE
 
 
 def _through(runner: LaneRunner, phase: LanePhase, answered: Answered | None) -> Screen:
@@ -106,9 +117,12 @@ def _ticket(answered: Answered | None) -> TicketView | None:
 def _stay(visit: Visit | None, answered: Answered | None) -> StayView | None:
     if visit is None or answered is None or answered.stay is None:
         return None
-    return stay_view(
-        answered.stay, visit.presented.text if visit.presented.kind is PresentedKind.PLATE else None
-    )
+    return stay_view(answered.stay, _plate(visit))
+
+
+def _plate(visit: Visit | None) -> str | None:
+    read = None if visit is None else visit.presented
+    return read.text if read is not None and read.kind is PresentedKind.PLATE else None
 
 
 def stay_view(stay: Stay, plate: str | None = None) -> StayView:
@@ -127,16 +141,19 @@ def _price(answered: Answered | None) -> PriceView | None:
 
 def price_view(demand: Demand) -> PriceView:
     """A demand with its lines."""
-    lines = tuple(
-        PriceLine(text=str(line["label"]), amount_minor=int(str(line["amount_minor"])))
-        for line in demand.lines
-    )
     return PriceView(
-        lines=lines,
+        lines=price_lines(demand.lines),
         total_minor=demand.amount_minor,
         currency=demand.currency,
         from_at=demand.from_at,
         to_at=demand.to_at,
+    )
+
+
+def price_lines(lines: Iterable[Mapping[str, object]]) -> tuple[PriceLine, ...]:
+    """Lines as a demand keeps them, for a screen."""
+    return tuple(
+        PriceLine(text=str(line["label"]), amount_minor=int(str(line["amount_minor"]))) for line in lines
     )
 
 

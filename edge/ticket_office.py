@@ -29,6 +29,7 @@ from sync.tokens import (
 )
 
 SHOWN_LETTERS = 8
+ABOVE_ANY_LOST_VERSION = 1_000
 EXIT_KINDS = (TokenKind.TICKET, TokenKind.RECEIPT)
 
 
@@ -110,7 +111,10 @@ def shown(subject: str) -> str:
 
 
 def _stay_told_by(token: Token, paid_until: datetime | None) -> Stay:
-    """The stay as the token tells it: what an exit works with when the ledger has no record of it."""
+    """The stay as the token tells it: what an exit works with when the ledger has no record of it.
+
+    Its version lies above every one that the lost ledger can have told the centre, where a lower one never overwrites.
+    """
     return Stay(
         id=StayId(token.subject),
         credential=Credential(kind=CredentialKind.TICKET, subject=token.subject),
@@ -122,4 +126,5 @@ def _stay_told_by(token: Token, paid_until: datetime | None) -> Stay:
         tariff_version=token.extras.tariff_version or "",
         factor_1e4=token.extras.factor_1e4 or 10_000,
         paid_until=paid_until,
+        version=ABOVE_ANY_LOST_VERSION,
     )

@@ -69,7 +69,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What was decided on a visit. `event` is what the lane is told: GRANTED, OWES, REFUSED or DECLINED."""
+    """What was decided on a visit. `event` is what the lane is told: GRANTED, OWES, REFUSED or DECLINED.
+
+    `help_why` says in words for the staff why a person is called; empty where nobody is.
+    """
 
     event: LaneEvent
     reason: Reason
@@ -78,7 +81,7 @@ class Answered:
     demand: Demand | None = None
     receipt: Receipt | None = None
     until_at: datetime | None = None
-    call_help: bool = False
+    help_why: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,3 +96,12 @@ class Visit:
     def stay_id(self) -> str | None:
         """The stay that this visit is about, once it is known."""
         return None if self.answered is None or self.answered.stay is None else self.answered.stay.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpCall:
+    """A person is wanted at the lane. `by_driver`: the driver asked, and the screen is theirs until the call ends."""
+
+    since_at: datetime
+    why: str
+    by_driver: bool = False
