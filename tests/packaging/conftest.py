@@ -1,0 +1,34 @@
+"""The wheel as a customer gets it: built here, installed into an environment of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment that holds the wheel, and our dependencies by a path, but not this checkout."""
+    folder = tmp_path_factory.mktemp("opt") / "lotgate"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    install = ["install", "-q", "--disable-pip-version-check", "--no-deps", "--no-index", "--force-reinstall"]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), *install, str(wheel)]
+    subprocess.run(pip, check=True, capture_output=True)
+    return folder / "bin"
