@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -199,7 +200,7 @@ class ServedCloud:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{(self.folder / 'port').read_text()}"
+        return f"http://127.0.0.1:{(self.folder / 'port').read_text().strip()}"
 
     def run(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -211,7 +212,7 @@ class ServedCloud:
 
     async def _serve(self) -> None:
         settings = CloudSettings(database_url=self.database_url, tokens=STAFF, pool_min=1, pool_max=6)
-        cloud = build_cloud(settings, {"LOTGATE_CIVIL_SCALE": f"{NOON.isoformat()},0.0,1e-9"})
+        cloud = build_cloud(settings, {"LOTGATE_CIVIL_SCALE": f"{NOON.isoformat()},{time.monotonic()},1"})
         port_file = self.folder / "port"
         serving = asyncio.create_task(
             serve(cloud, host="127.0.0.1", port=0, port_file=port_file, stop=self.stop)
