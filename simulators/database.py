@@ -16,6 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +89,17 @@ class ServerIdentity:
 
 
 class DatabaseCluster:
-    """One private server. `start` makes it, `stop` ends it and removes its folder unless it was given one."""
+    """One private server. `start` makes it, `stop` ends it and removes its folder unless it was given one.
 
-    def __init__(self, *, folder: Path | None = None, durable: bool = False) -> None:
+    `prefix` stands before the server's name in the command.
+    """
+
+    def __init__(
+        self, *, folder: Path | None = None, durable: bool = False, prefix: Sequence[str] = ()
+    ) -> None:
         self._given = folder
         self._durable = durable
+        self._prefix = tuple(prefix)
         self._identity = ServerIdentity.of_this_process()
         self._programs = server_programs()
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,6 +132,8 @@ class DatabaseCluster:
     def start(self, *, timeout_s: float = 30.0) -> None:
         """Create the cluster where there is none yet, start the server and wait until it answers.
 
+        The server ends with the thread that calls this, should that be killed: call it from one that lives as long as is needed.
+
         Raises:
             DatabaseDidNotStart: it ended, or did not answer in `timeout_s` seconds.
         """
@@ -134,7 +143,8 @@ class DatabaseCluster:
             left_over.unlink()
         self._log = (self.folder / "log").open("ab")
         self._process = subprocess.Popen(
-            [self._programs / "postgres", "-D", self._data],
+            # Whoever started the server may be killed with -9: then it ends too.
+            ["setpriv", "--pdeathsig", "INT", "--", self._programs / "postgres", "-D", self._data],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=subprocess.STDOUT,
