@@ -111,7 +111,7 @@ def obey(order: Order, lot: RunningLot) -> None:
     Raises:
         FaultRefused: the lot has no such device, lane or place.
     """
-    lot.record.note("fault", **order.model_dump(mode="json"))
+    lot.record.note("fault", order=order.model_dump(mode="json"))
     match order:
         case Plain(do="stop_traffic"):
             lot.arrivals_stopped.set()

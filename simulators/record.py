@@ -17,7 +17,7 @@ fields. Each line goes to the operating system as it happens, so that the record
     answered   lane path status    an answer of the local API with a status of 400 or more
     tailgated  vehicle lane
     broker_gone server why         radio_lost id               a message found no room in the waiting line
-    fault      whatever was asked for
+    fault      order                   what was made to go wrong (simulators/faults.py)
 """
 
 from __future__ import annotations

@@ -189,6 +189,50 @@ async def test_orders_that_fit_nothing_here_are_refused_by_name(lot: Lot) -> Non
     assert await lot.end() == 0
 
 
+ORDERS: tuple[dict[str, object], ...] = (
+    {"do": "lie", "spot": "A-001", "how": "stuck"},
+    {"do": "lie", "spot": "A-001", "how": "stuck", "on": False},
+    {"do": "lie", "spot": "A-002", "how": "duplicating"},
+    {"do": "trick", "lane": "entry-1", "what": "back_out"},
+    {"do": "trick", "lane": "entry-2", "what": "tailgate"},
+    {"do": "mute", "device": "barriers-exit", "unit": 1},
+    {"do": "decline", "device": "terminal-1"},
+    {"do": "lose_answers", "device": "terminal-2", "times": 2},
+    {"do": "stop_traffic"},
+    {"do": "hold"},
+)
+
+
+async def test_every_order_is_carried_out_and_stands_in_the_record(lot: Lot) -> None:
+    async with asyncio.timeout(SOON_S):
+        for order in ORDERS:
+            assert (await lot.order(**order))["event"] == "done"
+    assert await lot.end() == 0
+    recorded = [line["order"] for line in lot.lines("fault")]
+    assert len(recorded) == len(ORDERS) + 1
+    for order, written in zip(ORDERS, recorded, strict=False):
+        assert order.items() <= written.items()
+
+
+async def test_a_sensor_that_repeats_itself_sends_the_same_message_twice(lot: Lot) -> None:
+    async with asyncio.timeout(SOON_S):
+        while len(lot.lines("accepted")) < 150:
+            await lot.hear()
+        await lot.order(do="lie", spot="A-001", how="duplicating")
+        await lot.order(do="lie", spot="A-001", how="flapping", times=3, every_s=0.01)
+        while len(flapped(lot)) < 3 or (await lot.order(do="status"))["readings_waiting"]:
+            await lot.hear()
+    assert await lot.end() == 0
+    accepted = [line["id"] for line in lot.lines("accepted")]
+    assert [accepted.count(reading) for reading in flapped(lot)] == [2, 2, 2]
+
+
+def flapped(lot: Lot) -> list[int]:
+    """The readings of A-001 after its first word, heartbeats left out."""
+    own = [line for line in lot.lines("reading") if line["spot"] == "A-001" and not line["heartbeat"]]
+    return [line["id"] for line in own[1:]]
+
+
 async def test_a_cable_that_is_pulled_is_gone_until_it_is_plugged_in(lot: Lot) -> None:
     port = read_plan(lot.files.lot_toml).buses[ENTRY_BUS].port
     async with asyncio.timeout(SOON_S):
