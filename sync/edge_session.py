@@ -155,10 +155,11 @@ class EdgeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeTimes:
-    """Real seconds: an answer later than `answer_s` means a dead line; `states_every_s` is the shortest time between States."""
+    """Real seconds: an answer later than `answer_s` means a dead line; States go at most each `states_every_s` and at least each `states_at_least_s`."""
 
     answer_s: float = 15.0
     states_every_s: float = 0.1
+    states_at_least_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +193,9 @@ class EdgeSession:
         self._layout_hash = layout_hash(facts.layout)
         self._outbox = Outbox(acknowledged_seq=facts.acknowledged_seq, last_seq=facts.last_seq, pace=pace)
         self._awaits_s: float | None = now_s
-        self._telemetry = Telemetry(every_s=self._times.states_every_s, now_s=now_s)
+        self._telemetry = Telemetry(
+            every_s=self._times.states_every_s, at_least_s=self._times.states_at_least_s, now_s=now_s
+        )
         self._documents = DocumentList(facts.document_n)
         self.state = EdgeState.AWAIT_CHALLENGE
         self.epoch = facts.epoch

@@ -3,7 +3,8 @@
 Theory. The picture is not a log: only the last word on each spot counts, and a slow line must not make it old. So one States frame is on its way at
 a time; what changes meanwhile goes with the next one, which waits for the answer and for `every_s` since the last. The first of a session
 is the snapshot, of every spot, in as many frames as it needs. What was on its way when a session ended is still unread in the ledger and
-goes with the next session's snapshot. Real monotonic seconds.
+goes with the next session's snapshot. A lot in which nothing happens sends its counts every `at_least_s` all the same: the centre tells a quiet
+gateway from one without power by them. Real monotonic seconds.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from sync.session import ReadStates
 class Telemetry:
     """The picture's way up in one session."""
 
-    def __init__(self, *, every_s: float, now_s: float) -> None:
+    def __init__(self, *, every_s: float, at_least_s: float, now_s: float) -> None:
         self._every_s = every_s
+        self._at_least_s = at_least_s
         self._sent_s = now_s
         self._n = 0
         self._on_their_way: dict[int, tuple[SpotStateRow, ...]] = {}
@@ -30,8 +32,10 @@ class Telemetry:
 
     @property
     def ready_at(self) -> float | None:
-        """The instant from which something may go that only time holds back; None where nothing waits for time."""
-        return self._sent_s + self._every_s if self._due and not self._on_their_way else None
+        """The instant from which something may go that only time holds back; None while an answer is awaited."""
+        if self._on_their_way:
+            return None
+        return self._sent_s + (self._every_s if self._due else self._at_least_s)
 
     def changed(self) -> None:
         """The picture is another one."""

@@ -14,7 +14,7 @@ from sync.edge_session import EdgeState
 from sync.keys import SigningKey
 from sync.messages import DocumentAck, Drain, Layout, Page, PageAck, States
 from sync.pace import Pace, PaceSettings
-from tests.unit.sync.two_ends import CloudDisk, EdgeDisk, Line
+from tests.unit.sync.two_ends import SIGN_OF_LIFE_S, CloudDisk, EdgeDisk, Line
 
 
 def edge_with(rows: int, spots: int = 2) -> EdgeDisk:
@@ -45,6 +45,18 @@ def test_everything_goes_over_one_quiet_line() -> None:
     line.settle()
     assert_one_system(edge, cloud)
     assert line.refused == []
+
+
+def test_a_lot_in_which_nothing_happens_still_shows_that_it_lives() -> None:
+    line = Line(edge_with(3), CloudDisk())
+    line.settle()
+    told = sum(isinstance(frame, States) for frame in line.frames)
+    line.wake(line.now_s + SIGN_OF_LIFE_S)
+    line.run()
+    assert sum(isinstance(frame, States) for frame in line.frames) == told
+    line.wake(line.now_s + 2 * SIGN_OF_LIFE_S)
+    line.run()
+    assert sum(isinstance(frame, States) for frame in line.frames) == told + 1
 
 
 def test_the_layout_goes_first_and_only_where_the_centre_lacks_it() -> None:
