@@ -9,7 +9,15 @@ import pytest
 
 from sync.cloud_session import CLOUD_TABLE, CloudSession, CloudSignal, CloudState
 from sync.codec import encode, kind_of
-from sync.edge_session import EDGE_TABLE, EdgeFacts, EdgeSession, EdgeSignal, EdgeState, StatesContent
+from sync.edge_session import (
+    EDGE_TABLE,
+    EdgeFacts,
+    EdgeSession,
+    EdgeSignal,
+    EdgeState,
+    EdgeTimes,
+    StatesContent,
+)
 from sync.errors import LocalError
 from sync.incarnation import GatewayRecord
 from sync.keys import SigningKey
@@ -209,11 +217,11 @@ def _nothing() -> StatesContent:
     return StatesContent(as_of_seq=0, spots=(), counts=())
 
 
-def test_rows_that_are_not_durable_yet_are_waited_for_without_a_timer() -> None:
+def test_rows_that_are_not_durable_yet_are_waited_for_without_a_timer_of_their_own() -> None:
     session = asked_for_a_page()
     session.receive(encode(StatesAck(**S, n=1)), 1.0)
     assert session.page_read((), HASH, 1.0) == []
-    assert session.timer(1.0) is None
+    assert session.timer(1.0) == 1.0 + EdgeTimes().states_at_least_s
     assert session.wake(1.0, last_seq=3) == [ReadPage(after_seq=0, limit=3)]
 
 
