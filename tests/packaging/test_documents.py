@@ -5,10 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 
+from cloud.app import build_app
+from cloud.bootstrap import build_cloud
+from cloud.settings import CloudSettings
 from drivers.errors import MalformedInput
+from edge.api.app import make_app
+from edge.api.desk import Desk
+from edge.api.pages.renderer import Site
+from parking.clock import Clock
+from tests.unit.edge.api.scenes import STATUS
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,3 +44,34 @@ def test_the_decoder_that_the_documents_show_decodes() -> None:
 def test_the_decoder_that_the_documents_show_refuses_what_is_no_frame(payload: bytes, f_port: int) -> None:
     with pytest.raises(MalformedInput):
         decoder_of_the_documents().decode(payload, f_port)
+
+
+class NeverAsked:
+    """A desk for an API that is described and not asked; its metrics look at the status once."""
+
+    def status(self) -> object:
+        return STATUS
+
+
+def described(app: FastAPI) -> set[str]:
+    paths = app.openapi()["paths"]
+    return {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+
+
+def documented(chapter: str) -> set[str]:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    (found,) = [part for part in text.split("\n## ") if part.startswith(chapter)]
+    return set(re.findall(r"^\| `([A-Z]+ /\S*)` \|", found, re.MULTILINE))
+
+
+def test_the_lots_api_is_the_one_in_the_documents() -> None:
+    site = Site(latitude=0.0, longitude=0.0)
+    app = make_app(cast("Desk", NeverAsked()), [], cast("Clock", None), site, CollectorRegistry())
+
+    assert described(app) == documented("Of a lot")
+
+
+def test_the_centres_api_is_the_one_in_the_documents() -> None:
+    app = build_app(build_cloud(CloudSettings(database_url="postgresql://nowhere/none"), {}))
+
+    assert described(app) == documented("Of the centre")
