@@ -27,7 +27,13 @@ def main() -> int:
         wanted = bool(arguments) and arguments[0] in {"-h", "--help"}
         (sys.stdout if wanted else sys.stderr).write(f"usage: lotgate {{{','.join(COMMANDS)}}} … --help\n")
         return 0 if wanted else 2
-    module = importlib.import_module(COMMANDS[arguments[0]])
+    name = COMMANDS[arguments[0]]
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as missing:
+        extra = name.partition(".")[0]
+        sys.stderr.write(f"lotgate {arguments[0]} needs {missing.name}: install lotgate[{extra}]\n")
+        return 1
     return int(module.main(arguments))
 
 

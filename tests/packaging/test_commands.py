@@ -159,3 +159,19 @@ def test_the_units_verify_offline_and_are_hardened() -> None:
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Overall exposure level" in result.stdout
+
+
+def test_a_half_that_is_not_installed_is_named_with_its_extra() -> None:
+    asked = (
+        "import sys, lotgate\n"
+        "sys.modules['psycopg'] = None\n"
+        "sys.argv = ['lotgate', 'cloud', '--help']\n"
+        "sys.exit(lotgate.main())\n"
+    )
+
+    result = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert result.returncode == 1
+    assert result.stderr == "lotgate cloud needs psycopg: install lotgate[cloud]\n"
