@@ -128,6 +128,7 @@ MOVES = {
     LaneEffect.RELEASE_ARM: Move.CLOSE,
     LaneEffect.STOP_ARM: Move.STOP,
 }
+ENDS_OF_A_VISIT = frozenset({LaneEffect.PASSED, LaneEffect.BACKED_OUT, LaneEffect.FORGET})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -270,8 +271,7 @@ class LaneRunner:
         except Exception as error:  # a driver or a timer called: neither knows what to do with it
             self._fail(error)
             raise
-        if before.phase is LanePhase.LOST and after.phase not in {LanePhase.LOST, LanePhase.UNREAD}:
-            self._help_is_over(but_the_drivers=True)
+        self._end_calls(before.phase, effects)
         if after != before or effects:
             self.changed()
 
@@ -297,25 +297,28 @@ class LaneRunner:
         elif effect is LaneEffect.PASSED:
             self.last_passage_at = self.clock.now()
             self.work.passed(visit)
-            self._forget()
+            self.visit = None
         elif effect is LaneEffect.BACKED_OUT:
             if visit is not None:
                 self.work.backed_out(visit)
-            self._forget()
+            self.visit = None
         elif effect is LaneEffect.TAILGATED:
             self.log.tailgated(self.lane)
         elif effect is LaneEffect.CALL_HELP:
-            limits = self.limits
-            why = why_called(before, self.state.phase, arm_s=limits.arm_s, passage_s=limits.passage_s)
+            lost, limits = self.state.phase is LanePhase.LOST, self.limits
+            why = why_called(before, lost=lost, arm_s=limits.arm_s, passage_s=limits.passage_s)
             self.call_help(why)
         elif effect is LaneEffect.FORGET:
-            self._forget()
+            self.visit = None
 
-    def _forget(self) -> None:
-        """The vehicle is not here any more, and a call that was about it is over; one about the lane itself goes on while it is lost."""
-        self.visit = None
-        if self.state.phase is not LanePhase.LOST:
+    def _end_calls(self, before: LanePhase, effects: tuple[LaneEffect, ...]) -> None:
+        """A call is over once the vehicle it was about is not here any more; one about a lost lane, once the lane is back."""
+        if self.state.phase is LanePhase.LOST or LaneEffect.CALL_HELP in effects:
+            return
+        if not ENDS_OF_A_VISIT.isdisjoint(effects):
             self._help_is_over()
+        elif before is LanePhase.LOST and self.state.phase is not LanePhase.UNREAD:
+            self._help_is_over(but_the_drivers=True)
 
     def _help_is_over(self, *, but_the_drivers: bool = False) -> None:
         if self.help is not None and not (but_the_drivers and self.help.by_driver):

@@ -66,17 +66,21 @@ STEPS: Mapping[LanePhase, tuple[str, ...]] = {
 ANYWHERE = ("Speak to the driver at the lane.", "Open it below with a reason, or end the call.")
 
 
-def why_called(before: LanePhase, phase: LanePhase, *, arm_s: float, passage_s: float) -> str:
-    """Why the machine of a lane calls a person on its way from `before` to `phase`."""
-    if phase is LanePhase.STUCK:
-        end = "top" if before is LanePhase.OPENING else "bottom"
-        return f"The arm did not reach the {end} in {arm_s:.0f} s."
-    waited = {
-        LanePhase.PASSING: "A car has been under the arm for {} s. The arm stays up.",
-        LanePhase.CLEARING: "The safety loop has been occupied for {} s. The arm stays up.",
-        LanePhase.UNSURE: "The safety loop has not been heard for {} s. The arm stays up.",
-    }.get(phase)
-    return DOING[phase] if waited is None else waited.format(f"{passage_s:.0f}")
+WAITED: Mapping[LanePhase, str] = {
+    LanePhase.PASSING: "A car has been under the arm for {} s. The arm stays up.",
+    LanePhase.CLEARING: "The safety loop has been occupied for {} s. The arm stays up.",
+    LanePhase.UNSURE: "The safety loop has not been heard for {} s. The arm stays up.",
+}
+
+
+def why_called(before: LanePhase, *, lost: bool, arm_s: float, passage_s: float) -> str:
+    """Why the machine of a lane calls a person: its controller was lost, or the time of phase `before` was over."""
+    if lost:
+        return DOING[LanePhase.LOST]
+    if before in WAITED:
+        return WAITED[before].format(f"{passage_s:.0f}")
+    end = "top" if before is LanePhase.OPENING else "bottom"
+    return f"The arm did not reach the {end} in {arm_s:.0f} s. Its motor was stopped."
 
 
 def called_for(reason: Reason) -> str:
