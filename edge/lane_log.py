@@ -34,10 +34,11 @@ class Refused:
 
 @dataclass(slots=True, kw_only=True)
 class LotLaneLog:
-    """The lanes' facts, written through the ledger; nobody at the lane waits for them."""
+    """The lanes' facts, written through the ledger; nobody at the lane waits for them. `window_s`: see `REFUSAL_WINDOW_S`."""
 
     ledger: Ledger
     clock: Clock
+    window_s: float = REFUSAL_WINDOW_S
     moves: int = 0
     refusals: dict[str, int] = field(default_factory=dict)
     _repeated: dict[Refused, int] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class LotLaneLog:
             return
         self._repeated[refused] = 0
         self._tell(refused, times=1)
-        asyncio.get_running_loop().call_later(REFUSAL_WINDOW_S, self._tell_repeated, refused)
+        asyncio.get_running_loop().call_later(self.window_s, self._tell_repeated, refused)
 
     def tell_what_repeated(self) -> None:
         """Tell at once what still waits to be told in one fact: the agent goes down."""
