@@ -83,6 +83,8 @@ async def serve(cloud: Cloud, *, host: str, port: int, port_file: Path | None, s
         OSError: the address cannot be listened on.
     """
     with socket.create_server((host, port), backlog=2048) as listener:
+        # asyncio leaves this out for sockets made so, and each answer then waits 40 ms for the client's delayed acknowledgement
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         async with running(cloud):
             server = Server(_configuration(cloud))
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")

@@ -34,6 +34,8 @@ class LocalServer:
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
+        # asyncio leaves this out for sockets made so, and each answer then waits 40 ms for the client's delayed acknowledgement
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self._socket.getsockname()[1]
         self._port_file = port_file
         self._server = _QuietServer(

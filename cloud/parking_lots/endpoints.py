@@ -77,12 +77,14 @@ async def _lot(request: Request, lot: UUID) -> FoundLot:
 
 def _answer(request: Request, view: BaseModel) -> Response:
     """`view` as JSON with its entity tag, or 304 where the asker has it."""
-    lasting = json.dumps(_without_ages(view.model_dump(mode="json"))).encode()
+    plain = view.model_dump(mode="json")
+    body = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    lasting = json.dumps(_without_ages(plain)).encode()
     headers = {"ETag": f'W/"{sha256(lasting).hexdigest()[:24]}"', "Cache-Control": CACHE_CONTROL}
     given = request.headers.get("if-none-match", "")
     if headers["ETag"] in {tag.strip() for tag in given.split(",")}:
         return Response(status_code=304, headers=headers)
-    return Response(view.model_dump_json(), media_type="application/json", headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
 
 
 def _without_ages(view: dict[str, object]) -> dict[str, object]:
