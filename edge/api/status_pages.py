@@ -99,6 +99,7 @@ def watch_points(desk: Desk, registry: CollectorRegistry) -> APIRouter:
     async def ready() -> JSONResponse:
         status = desk.status()
         waits = [fault.title for fault in status.faults if fault.stops]
+        waits += [f"{lane.lane}: {lane.detail}" for lane in status.lanes if lane.state == "unread"]
         return JSONResponse({"ready": status.ready, "waits_for": waits}, 200 if status.ready else 503)
 
     @router.get("/metrics")

@@ -44,6 +44,19 @@ async def test_a_lot_that_stopped_says_so_first(caller: Caller, desk: StagedDesk
         assert (await client.get("/health")).status_code == 200
 
 
+async def test_a_lot_that_is_not_ready_names_the_lane_that_was_not_read_yet(
+    caller: Caller, desk: StagedDesk
+) -> None:
+    unread = replace(STATUS.lanes[0], lane="lane-1", state="unread", detail="its controller was not heard")
+    desk.status_view = replace(STATUS, ready=False, lanes=(unread, *STATUS.lanes[1:]), faults=())
+
+    async with caller(None) as client:
+        ready = await client.get("/ready")
+
+    assert ready.status_code == 503
+    assert ready.json() == {"ready": False, "waits_for": ["lane-1: its controller was not heard"]}
+
+
 async def test_a_lot_without_a_centre_does_not_miss_it(caller: Caller, desk: StagedDesk) -> None:
     desk.status_view = replace(STATUS, link=LinkStatus(state=LinkState.NONE))
     text = await page(caller)
