@@ -7,7 +7,7 @@ after the other: the shell hands in the next one when the effects of the last ar
 queues without bound.
 
 What a page means is `sync.inbox`'s; a page of a fork quarantines the gateway. A fenced gateway's frames are answered with an error and change
-nothing. Documents go down in order, as many at a time as DOCUMENT_WINDOW; the hello of each session says how far the gateway is, which
+nothing. The frames of the commit, of transfers and of gate commands pass through (`Deliver`, `say`). Documents go down in order, as many at a time as DOCUMENT_WINDOW; the hello of each session says how far the gateway is, which
 acknowledges what it has and is where the list goes on.
 """
 
@@ -25,23 +25,30 @@ from sync.keys import verify
 from sync.layout import layout_hash
 from sync.messages import (
     Challenge,
+    CommandResult,
+    DecisionAck,
     Document,
     DocumentAck,
     Drain,
     Error,
     Frame,
+    FromCoordinator,
     Hello,
+    Inquiry,
     Layout,
     LayoutAck,
     Page,
     PageAck,
     States,
     StatesAck,
+    TransferRequest,
+    Vote,
     Welcome,
 )
 from sync.session import (
     Begin,
     Close,
+    Deliver,
     DocumentsAcknowledged,
     FrameRefused,
     Identify,
@@ -52,6 +59,7 @@ from sync.session import (
     StoreLayout,
     complaint,
     hello_bytes,
+    stamped,
 )
 
 DOCUMENT_WINDOW = 8
@@ -77,6 +85,7 @@ CloudEffect = (
     | Quarantine
     | ReadDocuments
     | DocumentsAcknowledged
+    | Deliver
 )
 
 
@@ -99,6 +108,11 @@ class CloudSignal(StrEnum):
     STATES = "states"
     PAGE = "page"
     DOCUMENT_ACK = "document_ack"
+    VOTE = "vote"
+    DECISION_ACK = "decision_ack"
+    INQUIRY = "inquiry"
+    TRANSFER_REQUEST = "transfer_request"
+    COMMAND_RESULT = "command_result"
     ERROR = "error"
     FATAL_ERROR = "fatal_error"
 
@@ -114,6 +128,11 @@ CLOUD_TABLE: dict[tuple[CloudState, CloudSignal], CloudState] = {
     (_S.OPEN, _E.DOCUMENT_ACK): _S.OPEN,
     (_S.OPEN, _E.ERROR): _S.OPEN,
     (_S.OPEN, _E.FATAL_ERROR): _S.CLOSED,
+    **{
+        (state, heard): state
+        for state in (_S.OPEN, _S.FENCED)
+        for heard in (_E.VOTE, _E.DECISION_ACK, _E.INQUIRY, _E.TRANSFER_REQUEST, _E.COMMAND_RESULT)
+    },
     (_S.FENCED, _E.LAYOUT): _S.FENCED,
     (_S.FENCED, _E.STATES): _S.FENCED,
     (_S.FENCED, _E.PAGE): _S.FENCED,
@@ -252,6 +271,13 @@ class CloudSession:
         self.state = CloudState.CLOSED
         return [*sends, Close(reason="draining")]
 
+    def say(self, frame: FromCoordinator) -> list[CloudEffect]:
+        """Send a frame of the commit in this session; nothing where it is not open, or the frame is of another epoch: it is not kept."""
+        out = (
+            stamped(frame, epoch=self.epoch, session=self.session) if self.state is CloudState.OPEN else None
+        )
+        return [] if out is None else [Send(frame=out)]
+
     def documents_added(self) -> list[CloudEffect]:
         """There may be new documents for this gateway."""
         return self._more_documents()
@@ -285,6 +311,8 @@ class CloudSession:
                 return self._page_arrived(frame)
             case DocumentAck():
                 return self._documents_acknowledged(frame.n)
+            case Vote() | DecisionAck() | Inquiry() | TransferRequest() | CommandResult():
+                return [Deliver(frame=frame)]
             case Error():
                 return [PeerComplained(error=frame), *([Close(reason=frame.message)] if frame.fatal else [])]
             case _:

@@ -7,12 +7,12 @@ know are ignored, fields with a default may be missing, and a row may be longer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from sync.errors import FrameTooLarge, LocalError, MalformedFrame, RemoteError, UnknownKind
-from sync.fields import LARGEST, Check, Fields, binary, flag, integer, optional, sequence, text
+from sync.fields import LARGEST, Check, Fields, binary, flag, integer, optional, plain_map, sequence, text
 from sync.instants import LAST_US
 from sync.message_pack import pack, unpack
 from sync.messages import (
@@ -20,25 +20,37 @@ from sync.messages import (
     MAX_PAGE_ROWS,
     MAX_ROW_BYTES,
     MAX_STATE_ROWS,
+    MAX_TRANSFER_SPOTS,
     PROTOCOL_VERSION,
+    Answer,
     Challenge,
+    CommandResult,
     CountRow,
+    Decision,
+    DecisionAck,
     Document,
     DocumentAck,
     Drain,
     Error,
     Frame,
+    GateCommand,
     Hello,
+    Inquiry,
     Layout,
     LayoutAck,
     LogRow,
     Page,
     PageAck,
+    Prepare,
     SpotStateRow,
     States,
     StatesAck,
+    Transfer,
+    TransferRequest,
+    Vote,
     Welcome,
 )
+from sync.rows import claim_from_row
 
 _SEQ = integer()
 _SMALL = integer(0, 2**31 - 1)
@@ -48,6 +60,11 @@ _HASH_OR_EMPTY = binary(32)
 _WORD = text(64)
 _ID = text(64, shortest=1)
 _IN_SESSION: dict[str, Check[Any]] = {"epoch": _SMALL, "session": _SEQ}
+_OF_TRANSACTION: dict[str, Check[Any]] = {
+    **_IN_SESSION,
+    "reservation": _ID,
+    "revision": integer(1, 2**31 - 1),
+}
 
 
 def _row(make: type[Any], **checks: Check[Any]) -> Check[Any]:
@@ -79,14 +96,52 @@ def _pair(value: object, path: str) -> tuple[str, str]:
     return _ID(value[0], f"{path}[0]"), _WORD(value[1], f"{path}[1]")
 
 
+def _claim(value: object, path: str) -> Mapping[str, object]:
+    """A claim's map, looked at as its reader will."""
+    claim_from_row(value, path)
+    return plain_map(value, path)
+
+
+def _window_ends_after_it_starts(frame: Prepare) -> None:
+    if frame.ends_us <= frame.starts_us:
+        raise MalformedFrame("prepare.ends_us", "must be after the start")
+
+
+def _yes_names_a_place(frame: Vote) -> None:
+    if not frame.yes:
+        return
+    for name in ("spot", "starts_us", "ends_us"):
+        if getattr(frame, name) is None:
+            raise MalformedFrame(f"vote.{name}", "must be there with a yes")
+    if frame.starts_us is not None and frame.ends_us is not None and frame.ends_us <= frame.starts_us:
+        raise MalformedFrame("vote.ends_us", "must be after the start")
+
+
+def _outcome_is_one(frame: Decision) -> None:
+    if frame.outcome not in {"committed", "aborted"}:
+        raise MalformedFrame("decision.outcome", f"must be committed or aborted, not {frame.outcome!r}")
+
+
+def _answer_is_one(frame: Answer) -> None:
+    if frame.outcome not in {"committed", "aborted", "undecided"}:
+        raise MalformedFrame(
+            "answer.outcome", f"must be committed, aborted or undecided, not {frame.outcome!r}"
+        )
+
+
+def _each_field_stands_alone(frame: Any) -> None:
+    """Most frames are right when each of their fields is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameForm:
-    """How one kind of frame looks on the wire: its name, its bound, its fields."""
+    """How one kind of frame looks on the wire: its name, its bound, its fields, and a last look at what they say together."""
 
     kind: str
     make: type[Any]
     longest: int
     checks: Mapping[str, Check[Any]]
+    last_look: Callable[[Any], None] = _each_field_stands_alone
 
 
 _LOG_ROW = _row(LogRow, seq=integer(1), hash=_HASH, body=binary(MAX_ROW_BYTES))
@@ -189,7 +244,91 @@ _FORMS = (
         checks={**_IN_SESSION, "n": integer(1), "kind": _ID, "body": binary(MAX_FRAME_BYTES - 1_024)},
     ),
     FrameForm(kind="document_ack", make=DocumentAck, longest=512, checks={**_IN_SESSION, "n": _SEQ}),
-    # The frames of the two-phase commit have their place here.
+    FrameForm(
+        kind="prepare",
+        make=Prepare,
+        longest=1_024,
+        checks={
+            **_OF_TRANSACTION,
+            "claim": _ID,
+            "type": _WORD,
+            "starts_us": _TIME,
+            "ends_us": _TIME,
+            "left_ms": integer(0, 3_600_000),
+            "spot": optional(_ID),
+        },
+        last_look=_window_ends_after_it_starts,
+    ),
+    FrameForm(
+        kind="vote",
+        make=Vote,
+        longest=1_024,
+        checks={
+            **_OF_TRANSACTION,
+            "yes": flag,
+            "claim": _ID,
+            "reason": _WORD,
+            "spot": optional(_ID),
+            "starts_us": optional(_TIME),
+            "ends_us": optional(_TIME),
+            "log_seq_before": _SEQ,
+        },
+        last_look=_yes_names_a_place,
+    ),
+    FrameForm(
+        kind="decision",
+        make=Decision,
+        longest=4_096,
+        checks={**_OF_TRANSACTION, "outcome": _WORD, "reason": _WORD, "claim": optional(_claim)},
+        last_look=_outcome_is_one,
+    ),
+    FrameForm(kind="decision_ack", make=DecisionAck, longest=512, checks=_OF_TRANSACTION),
+    FrameForm(kind="inquiry", make=Inquiry, longest=512, checks={**_OF_TRANSACTION, "prepared_us": _TIME}),
+    FrameForm(
+        kind="answer",
+        make=Answer,
+        longest=1_024,
+        checks={**_OF_TRANSACTION, "outcome": _WORD, "reason": _WORD},
+        last_look=_answer_is_one,
+    ),
+    FrameForm(
+        kind="transfer_request",
+        make=TransferRequest,
+        longest=512,
+        checks={**_IN_SESSION, "request": _ID, "type": _WORD, "count": integer(1, MAX_TRANSFER_SPOTS)},
+    ),
+    FrameForm(
+        kind="transfer",
+        make=Transfer,
+        longest=65_536,
+        checks={
+            **_IN_SESSION,
+            "transfer": _ID,
+            "request": _WORD,
+            "type": _WORD,
+            "spots": sequence(_ID, MAX_TRANSFER_SPOTS),
+            "reason": _WORD,
+        },
+    ),
+    FrameForm(
+        kind="gate_command",
+        make=GateCommand,
+        longest=2_048,
+        checks={
+            **_IN_SESSION,
+            "command": _ID,
+            "lane": _ID,
+            "move": _WORD,
+            "by": text(200),
+            "reason": text(300, shortest=1),
+        },
+    ),
+    FrameForm(
+        kind="command_result",
+        make=CommandResult,
+        longest=2_048,
+        checks={**_IN_SESSION, "command": _ID, "result": _WORD, "detail": text(300)},
+    ),
     FrameForm(
         kind="drain", make=Drain, longest=512, checks={**_IN_SESSION, "delay_ms": integer(0, 3_600_000)}
     ),
@@ -234,6 +373,7 @@ def encode(frame: Frame) -> bytes:
     try:
         for name, check in form.checks.items():
             wire[names.get(name, name)] = _plain(check(getattr(frame, name), f"{form.kind}.{name}"))
+        form.last_look(frame)
     except RemoteError as error:
         raise LocalError(f"about to send {error}") from error
     data = pack(wire)
@@ -274,6 +414,7 @@ def _read(form: FrameForm, outer: Fields) -> Frame:
         else:
             values[name] = inner.take(wire_name, check)
     frame: Frame = form.make(**values)
+    form.last_look(frame)
     return frame
 
 

@@ -7,7 +7,7 @@ the session its number and tells what the centre has. Then:
 - The snapshot (every spot's state, the counts) goes ahead of the log, so that a backlog of days never hides what is true now.
 - Then pages of the log (`sync.outbox`) and changed states (`sync.telemetry`) side by side.
 - Documents come down in order (`sync.document_list`) and are acknowledged when durable.
-- The frames of the two-phase commit will travel beside these, within the same session.
+- The frames of the commit, of transfers and of gate commands travel beside these: `Deliver` in, `say` out, in this session only.
 - A fenced gateway sends neither states nor log: the centre would take nothing. It stays connected, so that documents reach it.
 - An answer that does not come within `answer_s` means that the line is dead, though it may look open: the session closes.
 
@@ -27,22 +27,28 @@ from sync.layout import layout_hash
 from sync.messages import (
     MAX_PAGE_BYTES,
     PROTOCOL_VERSION,
+    Answer,
     Challenge,
     CountRow,
+    Decision,
     Document,
     DocumentAck,
     Drain,
     Error,
     Frame,
+    FromParticipant,
+    GateCommand,
     Hello,
     Layout,
     LayoutAck,
     LogRow,
     Page,
     PageAck,
+    Prepare,
     SpotStateRow,
     States,
     StatesAck,
+    Transfer,
     Welcome,
 )
 from sync.outbox import AckMeaning, Outbox
@@ -51,6 +57,7 @@ from sync.session import (
     Acknowledged,
     ApplyDocument,
     Close,
+    Deliver,
     FrameRefused,
     Opened,
     PeerComplained,
@@ -61,6 +68,7 @@ from sync.session import (
     VerdictGiven,
     complaint,
     hello_bytes,
+    stamped,
 )
 from sync.telemetry import Telemetry
 
@@ -76,6 +84,7 @@ EdgeEffect = (
     | ReadPage
     | Acknowledged
     | ApplyDocument
+    | Deliver
 )
 
 
@@ -102,6 +111,11 @@ class EdgeSignal(StrEnum):
     STATES_ACK = "states_ack"
     PAGE_ACK = "page_ack"
     DOCUMENT = "document"
+    PREPARE = "prepare"
+    DECISION = "decision"
+    ANSWER = "answer"
+    TRANSFER = "transfer"
+    GATE_COMMAND = "gate_command"
     DRAIN = "drain"
     ERROR = "error"
     FATAL_ERROR = "fatal_error"
@@ -128,6 +142,12 @@ EDGE_TABLE: dict[tuple[EdgeState, EdgeSignal], EdgeState] = {
     (_S.OPEN, _E.ERROR): _S.OPEN,
     (_S.OPEN, _E.DRAIN): _S.CLOSED,
     (_S.OPEN, _E.FATAL_ERROR): _S.CLOSED,
+    **{
+        (state, heard): state
+        # The centre may speak while the answer to our layout is still on its way.
+        for state in (_S.LAYOUT, _S.OPEN)
+        for heard in (_E.PREPARE, _E.DECISION, _E.ANSWER, _E.TRANSFER, _E.GATE_COMMAND)
+    },
     (_S.FENCED, _E.DOCUMENT): _S.FENCED,
     (_S.FENCED, _E.ERROR): _S.FENCED,
     (_S.FENCED, _E.DRAIN): _S.CLOSED,
@@ -288,6 +308,11 @@ class EdgeSession:
             [acknowledgement] if following is None else [acknowledgement, ApplyDocument(document=following)]
         )
 
+    def say(self, frame: FromParticipant) -> list[EdgeEffect]:
+        """Send a frame of the commit in this session; nothing where no session stands, or it is of another epoch: it is not kept."""
+        out = stamped(frame, epoch=self.epoch, session=self.session) if self.state is EdgeState.OPEN else None
+        return [] if out is None else [Send(frame=out)]
+
     def lost(self) -> None:
         """The line is gone. What was on its way is not acknowledged, and goes again with the next session."""
         self.state = EdgeState.CLOSED
@@ -325,6 +350,8 @@ class EdgeSession:
                 return self._page_acknowledged(frame, now_s)
             case Document():
                 return self._document(frame)
+            case Prepare() | Decision() | Answer() | Transfer() | GateCommand():
+                return [Deliver(frame=frame)]
             case Drain():
                 return self._end("the centre goes down for a moment", frame.delay_ms / 1_000)
             case Error():

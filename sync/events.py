@@ -15,9 +15,13 @@
 | telemetry_dropped | count, from_us, to_us | what an outage coalesced: one tombstone |
 | record_quarantined | source, field, problem, digest | something that could not be understood was kept aside |
 | conflict_found | kind, claim, other, detail | two promises clash |
+| prepared | reservation, revision, claim_id | a place is held and voted on; its claim_changed stands before it |
+| committed, aborted | reservation, revision, claim_id, by, reason | a doubt ended; `by` is decision, pass or operator |
+| transfer_out | transfer, type, spots | these spots were given up to the cloud: it credits them when it applies this row |
+| transfer_in | transfer, type, spots | these spots came from the cloud |
+| recount | by, counted, reason | a person (or all sensors) counted the cars; what was burnt is free again |
 
-Kinds that the cloud does not know are stored and acknowledged, never refused. Those of the commit (prepared, committed, aborted,
-transfer_out, transfer_in, recount) come with it. Every body has `at_us`, the civil instant at which it happened; the envelope around it
+Kinds that the cloud does not know are stored and acknowledged, never refused. Every body has `at_us`, the civil instant at which it happened; the envelope around it
 (`sync.chain`) adds epoch, sequence, boot and the time since boot.
 """
 
@@ -47,6 +51,12 @@ class EventKind(StrEnum):
     TELEMETRY_DROPPED = "telemetry_dropped"
     RECORD_QUARANTINED = "record_quarantined"
     CONFLICT_FOUND = "conflict_found"
+    PREPARED = "prepared"
+    COMMITTED = "committed"
+    ABORTED = "aborted"
+    TRANSFER_OUT = "transfer_out"
+    TRANSFER_IN = "transfer_in"
+    RECOUNT = "recount"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,16 +9,22 @@ Who says what, in order:
     edge   States            → StatesAck           a snapshot first, then what changed: telemetry, outside the log
     edge   Page              → PageAck             the log, in order; acknowledged with its transaction
     cloud  Document          → DocumentAck         what the centre decides, numbered per gateway
+    cloud  Prepare           → Vote                will you hold a place? (only now: never kept for a reconnect)
+    cloud  Decision          → DecisionAck         what a transaction was decided to be, until acknowledged
+    edge   Inquiry           → Answer              what became of it?
+    edge   TransferRequest   → Transfer            the cloud gives spots to the lot; it may also do so unasked
+    cloud  GateCommand       → CommandResult       a person opens a gate from afar, in this session only
     cloud  Drain                                   come back after a delay
     both   Error                                   what was wrong with a frame; the session goes on unless `fatal`
 
 Every frame but the first three carries the epoch and the session's number. Instants are integer microseconds since 1970 UTC.
-New fields have defaults, so that an older side still understands. The frames of the two-phase commit (prepare, vote, decision,
-inquiry, answer, transfer, gate commands) have their place between Document and Drain and come with it.
+New fields have defaults, so that an older side still understands. The frames of the commit are made by its machines, which know no
+session: they carry session 0 until a session stamps them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 PROTOCOL_VERSION = 1
@@ -27,6 +33,7 @@ MAX_ROW_BYTES = 262_144
 MAX_PAGE_ROWS = 500
 MAX_PAGE_BYTES = 524_288
 MAX_STATE_ROWS = 2_000
+MAX_TRANSFER_SPOTS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +211,141 @@ class DocumentAck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prepare:
+    """Hold a place of `type` over [starts_us, ends_us) for this revision of a reservation, under the claim id `claim`.
+
+    `left_ms` real milliseconds are left until the coordinator's deadline. `spot` is set where the driver asked for a painted one.
+    """
+
+    epoch: int
+    session: int
+    reservation: str
+    revision: int
+    claim: str
+    type: str
+    starts_us: int
+    ends_us: int
+    left_ms: int
+    spot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """The lot's vote. A yes names the claim as it holds it, and the log sequence just before the rows that tell it; a no has a
+    `reason` (`sync.transaction.NoReason`) and no place.
+    """
+
+    epoch: int
+    session: int
+    reservation: str
+    revision: int
+    yes: bool
+    claim: str
+    reason: str = ""
+    spot: str | None = None
+    starts_us: int | None = None
+    ends_us: int | None = None
+    log_seq_before: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the transaction was decided to be: `outcome` is committed or aborted. `claim` (`sync.rows`) is the promise as it stands."""
+
+    epoch: int
+    session: int
+    reservation: str
+    revision: int
+    outcome: str
+    reason: str = ""
+    claim: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionAck:
+    """The decision is on the lot's disk."""
+
+    epoch: int
+    session: int
+    reservation: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """The lot voted yes, at `prepared_us` by its clock, and never heard what was decided."""
+
+    epoch: int
+    session: int
+    reservation: str
+    revision: int
+    prepared_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to an inquiry: `outcome` is committed, aborted or undecided."""
+
+    epoch: int
+    session: int
+    reservation: str
+    revision: int
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferRequest:
+    """The lot asks for `count` spots of `type` that the cloud owns. `request` names the question."""
+
+    epoch: int
+    session: int
+    request: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """The cloud has given these spots up, under the id `transfer`; none where it gives none, and `reason` says why.
+
+    `request` is the question it answers, "" where the cloud gives unasked.
+    """
+
+    epoch: int
+    session: int
+    transfer: str
+    request: str
+    type: str
+    spots: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateCommand:
+    """A person (`by`) wants the arm of `lane` moved, for a reason that goes on record. It lives in this session only."""
+
+    epoch: int
+    session: int
+    command: str
+    lane: str
+    move: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandResult:
+    """What became of a gate command: done or refused; one without an answer at the session's end stays unknown."""
+
+    epoch: int
+    session: int
+    command: str
+    result: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drain:
     """The server goes down for a moment: close, and come back after `delay_ms` milliseconds."""
 
@@ -225,6 +367,12 @@ class Error:
     session: int = 0
 
 
+FromCoordinator = Prepare | Decision | Answer | Transfer | GateCommand
+"""What the cloud says in a commit, a transfer or a gate command."""
+
+FromParticipant = Vote | DecisionAck | Inquiry | TransferRequest | CommandResult
+"""What a lot says there."""
+
 Frame = (
     Challenge
     | Hello
@@ -237,6 +385,8 @@ Frame = (
     | PageAck
     | Document
     | DocumentAck
+    | FromCoordinator
+    | FromParticipant
     | Drain
     | Error
 )

@@ -12,11 +12,27 @@ table of states does not have at that point ends the session: one side is broken
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync.errors import RemoteError
 from sync.message_pack import pack
-from sync.messages import Challenge, Document, Error, Frame, Hello, LogRow, SpotStateRow
+from sync.messages import (
+    Answer,
+    Challenge,
+    CommandResult,
+    Decision,
+    DecisionAck,
+    Document,
+    Error,
+    Frame,
+    FromCoordinator,
+    FromParticipant,
+    GateCommand,
+    Hello,
+    Inquiry,
+    LogRow,
+    SpotStateRow,
+)
 
 MOST_REPORTED_CHARACTERS = 200
 
@@ -109,6 +125,15 @@ class ApplyDocument:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deliver:
+    """Both: hand this frame of the commit (a transfer, a gate command) to its machine. It is of this session and of its epoch, and has
+    no answer here: what the machine says to it goes out by `say`.
+    """
+
+    frame: FromCoordinator | FromParticipant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Identify:
     """Cloud: look up the gateway of this hello. Answer: `identified`."""
 
@@ -152,6 +177,17 @@ class Quarantine:
     """Cloud: keep that this gateway is quarantined and why, and alarm."""
 
     reason: str
+
+
+def stamped(frame: FromCoordinator | FromParticipant, *, epoch: int, session: int) -> Frame | None:
+    """A frame of the commit as it goes out in a session; None where it belongs to another epoch.
+
+    What was decided is told in any epoch; what promises or moves something is of the epoch in which it was made.
+    """
+    told = isinstance(frame, (Decision, DecisionAck, Inquiry, Answer, GateCommand, CommandResult))
+    if not told and frame.epoch != epoch:
+        return None
+    return replace(frame, epoch=epoch, session=session)
 
 
 def hello_bytes(challenge: Challenge, hello: Hello) -> bytes:

@@ -13,22 +13,33 @@ from sync.errors import FrameTooLarge, LocalError, MalformedFrame, RemoteError, 
 from sync.messages import (
     MAX_FRAME_BYTES,
     MAX_PAGE_ROWS,
+    MAX_TRANSFER_SPOTS,
+    Answer,
     Challenge,
+    CommandResult,
     CountRow,
+    Decision,
+    DecisionAck,
     Document,
     DocumentAck,
     Drain,
     Error,
     Frame,
+    GateCommand,
     Hello,
+    Inquiry,
     Layout,
     LayoutAck,
     LogRow,
     Page,
     PageAck,
+    Prepare,
     SpotStateRow,
     States,
     StatesAck,
+    Transfer,
+    TransferRequest,
+    Vote,
     Welcome,
 )
 from tests.unit.sync.refusals import refusal
@@ -51,6 +62,26 @@ spot_rows = st.builds(
     confidence_1e4=st.integers(0, 10_000),
 )
 count_rows = st.builds(CountRow, type=words, total=small, sellable=small, holds_until_us=st.none() | times)
+
+
+of_transaction: dict[str, Any] = {**in_session, "reservation": words, "revision": st.integers(1, 2**31 - 1)}
+spots = st.lists(words, max_size=4).map(tuple)
+claims = st.fixed_dictionaries(
+    {
+        "id": words,
+        "spot": st.none() | words,
+        "type": st.sampled_from(["regular", "ev"]),
+        "starts_us": st.integers(0, 10**9),
+        "ends_us": st.none() | st.integers(10**9 + 1, 10**12),
+        "kind": st.just("booking"),
+        "holder_kind": st.just("reservation"),
+        "holder_id": words,
+        "state": st.sampled_from(["held", "firm", "released"]),
+        "sold_by": st.just("cloud"),
+        "epoch": small,
+        "version": st.integers(1, 100),
+    }
+)
 
 
 def rows_of(of: st.SearchStrategy[Any], least: int = 0) -> st.SearchStrategy[Any]:
@@ -105,6 +136,48 @@ frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(PageAck, **in_session, seq=seqs, hash=loose_hashes),
     st.builds(Document, **in_session, n=st.integers(1, 2**40), kind=words, body=st.binary(max_size=200)),
     st.builds(DocumentAck, **in_session, n=seqs),
+    st.builds(
+        Prepare,
+        **of_transaction,
+        claim=words,
+        type=words,
+        starts_us=st.integers(0, 10**9),
+        ends_us=st.integers(10**9 + 1, 10**12),
+        left_ms=st.integers(0, 3_600_000),
+        spot=st.none() | words,
+    ),
+    st.builds(
+        Vote,
+        **of_transaction,
+        yes=st.just(True),
+        claim=words,
+        spot=words,
+        starts_us=st.integers(0, 10**9),
+        ends_us=st.integers(10**9 + 1, 10**12),
+        log_seq_before=seqs,
+    ),
+    st.builds(Vote, **of_transaction, yes=st.just(False), claim=words, reason=words),
+    st.builds(
+        Decision,
+        **of_transaction,
+        outcome=st.sampled_from(["committed", "aborted"]),
+        reason=words,
+        claim=st.none() | claims,
+    ),
+    st.builds(DecisionAck, **of_transaction),
+    st.builds(Inquiry, **of_transaction, prepared_us=times),
+    st.builds(
+        Answer,
+        **of_transaction,
+        outcome=st.sampled_from(["committed", "aborted", "undecided"]),
+        reason=words,
+    ),
+    st.builds(
+        TransferRequest, **in_session, request=words, type=words, count=st.integers(1, MAX_TRANSFER_SPOTS)
+    ),
+    st.builds(Transfer, **in_session, transfer=words, request=words, type=words, spots=spots, reason=words),
+    st.builds(GateCommand, **in_session, command=words, lane=words, move=words, by=words, reason=words),
+    st.builds(CommandResult, **in_session, command=words, result=words, detail=words),
     st.builds(Drain, **in_session, delay_ms=st.integers(0, 3_600_000)),
     st.builds(Error, code=words, field=words, message=words, about=words, fatal=st.booleans(), **in_session),
 )
@@ -192,8 +265,8 @@ def test_a_missing_field_without_a_default_is_named(frame: Frame, data: st.DataO
 
 
 def test_an_unknown_kind_is_told_apart_from_a_broken_frame() -> None:
-    with pytest.raises(UnknownKind, match="prepare"):
-        decode(msgpack.packb({"v": 1, "kind": "prepare", "transaction": 7}))
+    with pytest.raises(UnknownKind, match="weather"):
+        decode(msgpack.packb({"v": 1, "kind": "weather", "rain": 7}))
 
 
 def test_each_kind_has_its_own_bound() -> None:
@@ -202,6 +275,28 @@ def test_each_kind_has_its_own_bound() -> None:
         decode(msgpack.packb(ack | {"padding": "x" * 1_000}))
     with pytest.raises(FrameTooLarge, match="frame"):
         decode(b"x" * (MAX_FRAME_BYTES + 1))
+
+
+@pytest.mark.parametrize("missing", ["spot", "starts_us", "ends_us"])
+def test_a_yes_without_its_place_is_refused_by_the_field(missing: str) -> None:
+    place = {"spot": "s", "starts_us": 1, "ends_us": 2, missing: None}
+    wire = {"v": 1, "kind": "vote", "epoch": 1, "session": 1, "reservation": "r", "revision": 1, "yes": True}
+    rest = {"claim": "c", "reason": "", "log_seq_before": 0}
+    with pytest.raises(MalformedFrame, match=rf"vote\.{missing}"):
+        decode(msgpack.packb(wire | rest | place))
+
+
+def test_windows_that_end_before_they_start_and_words_outside_the_protocol_are_refused() -> None:
+    of: dict[str, Any] = {"epoch": 1, "session": 1, "reservation": "r", "revision": 1}
+    for frame, field in (
+        (Prepare(**of, claim="c", type="regular", starts_us=2, ends_us=2, left_ms=1), r"prepare\.ends_us"),
+        (Vote(**of, yes=True, claim="c", spot="s", starts_us=2, ends_us=1), r"vote\.ends_us"),
+        (Decision(**of, outcome="undecided"), r"decision\.outcome"),
+        (Decision(**of, outcome="committed", claim={"id": "c"}), r"decision\.claim"),
+        (Answer(**of, outcome="perhaps"), r"answer\.outcome"),
+    ):
+        with pytest.raises(LocalError, match=field):
+            encode(frame)
 
 
 def test_a_page_of_too_many_rows_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -23,29 +24,50 @@ from sync.incarnation import GatewayRecord
 from sync.keys import SigningKey
 from sync.layout import layout_hash
 from sync.messages import (
+    Answer,
     Challenge,
+    CommandResult,
+    Decision,
+    DecisionAck,
     Document,
     DocumentAck,
     Drain,
     Error,
     Frame,
+    GateCommand,
     Hello,
+    Inquiry,
     Layout,
     LayoutAck,
     LogRow,
     Page,
     PageAck,
+    Prepare,
     States,
     StatesAck,
+    Transfer,
+    TransferRequest,
+    Vote,
     Welcome,
 )
 from sync.outbox import AckMeaning, Outbox
 from sync.pace import Pace, PaceSettings
-from sync.session import Acknowledged, Begin, Close, FrameRefused, Identify, ReadPage, Send, hello_bytes
+from sync.session import (
+    Acknowledged,
+    Begin,
+    Close,
+    Deliver,
+    FrameRefused,
+    Identify,
+    ReadPage,
+    Send,
+    hello_bytes,
+)
 
 KEY = SigningKey.from_seed(b"k" * 32)
 HASH = b"h" * 32
 S: dict[str, Any] = {"epoch": 1, "session": 1}
+T: dict[str, Any] = {**S, "reservation": "r", "revision": 1}
 FRAMES: tuple[Frame, ...] = (
     Challenge(nonce=b"n" * 32, cloud="lotgate", time_us=0),
     Hello(
@@ -72,6 +94,16 @@ FRAMES: tuple[Frame, ...] = (
     PageAck(**S, seq=0, hash=b""),
     Document(**S, n=1, kind="tariff", body=b""),
     DocumentAck(**S, n=0),
+    Prepare(**T, claim="c", type="regular", starts_us=0, ends_us=1, left_ms=8_000),
+    Vote(**T, yes=False, claim="c", reason="full"),
+    Decision(**T, outcome="aborted"),
+    DecisionAck(**T),
+    Inquiry(**T),
+    Answer(**T, outcome="undecided"),
+    TransferRequest(**S, request="q", type="regular", count=1),
+    Transfer(**S, transfer="t", request="q", type="regular", spots=()),
+    GateCommand(**S, command="g", lane="in", move="open", by="ada", reason="asked for help"),
+    CommandResult(**S, command="g", result="done"),
     Drain(**S, delay_ms=1),
     Error(code="busy", field="f", message="m"),
     Error(code="protocol", field="f", message="m", fatal=True),
@@ -187,7 +219,7 @@ def test_the_cloud_takes_exactly_the_frames_of_its_table(state: CloudState, fram
     elif not expected:
         assert isinstance(effects[-1], Close)
         assert session.state is CloudState.CLOSED
-    elif state is CloudState.FENCED and isinstance(frame, Layout | States | Page):
+    elif state is CloudState.FENCED and not isinstance(frame, DocumentAck | Error):
         assert [effect.code for effect in effects if isinstance(effect, FrameRefused)] == ["quarantined"]
         assert session.state is CloudState.FENCED
     elif isinstance(frame, Page):
@@ -203,6 +235,35 @@ def test_an_answer_that_nobody_asked_for_is_a_fault_of_the_shell() -> None:
             answer()
     with pytest.raises(LocalError, match="document 5"):
         edge_in(EdgeState.OPEN).document_applied(5)
+
+
+def delivered(effects: list[Any]) -> list[Frame]:
+    return [effect.frame for effect in effects if isinstance(effect, Deliver)]
+
+
+@pytest.mark.parametrize("frame", FRAMES[FRAMES.index(Drain(**S, delay_ms=1)) - 10 :][:10])
+def test_a_frame_of_the_commit_passes_only_through_an_open_session_of_its_epoch(frame: Any) -> None:
+    from_lot = CloudSignal.__members__.values()
+    if kind_of(frame) in set(from_lot):
+        cloud, lot = cloud_in(CloudState.OPEN), edge_in(EdgeState.OPEN)
+        assert delivered(cloud.receive(encode(frame))) == [frame]
+        assert lot.say(replace(frame, session=0)) == [Send(frame=frame)]
+        assert lot.say(replace(frame, session=0, epoch=2)) == (
+            [] if isinstance(frame, Vote | TransferRequest) else [Send(frame=frame)]
+        )
+        assert delivered(cloud.receive(encode(replace(frame, session=2)))) == []
+        assert delivered(cloud_in(CloudState.FENCED).receive(encode(frame))) == []
+        assert edge_in(EdgeState.FENCED).say(frame) == []
+    else:
+        cloud, lot = cloud_in(CloudState.OPEN), edge_in(EdgeState.OPEN)
+        assert delivered(lot.receive(encode(frame), 0.0)) == [frame]
+        assert cloud.say(replace(frame, session=0)) == [Send(frame=frame)]
+        assert cloud.say(replace(frame, session=0, epoch=2)) == (
+            [] if isinstance(frame, Prepare | Transfer) else [Send(frame=frame)]
+        )
+        assert delivered(lot.receive(encode(replace(frame, epoch=2)), 0.0)) == []
+        assert cloud_in(CloudState.FENCED).say(frame) == []
+        assert cloud_in(CloudState.CLOSED).say(frame) == []
 
 
 def asked_for_a_page() -> EdgeSession:
