@@ -168,13 +168,14 @@ async def test_a_reader_that_does_not_keep_up_is_told_that_it_lags_and_cut(
     assert here.cloud is not None
     await listener.subscribe(lot=LOT)
     picture = await listener.hear()
-    # more events in one commit than a subscriber may have waiting
-    spots = [{"id": LOT, "number": "R-001", "state": "free"}]
-    flood = [NewEvent(lot=UUID(LOT), kind="SpotAvailabilityChanged", body={"spots": spots})] * 5_000
+    # more than may wait, and more of it than the line itself holds
+    spots = [{"id": LOT, "number": "R-001", "state": "free", "note": "x" * 50_000}]
+    flood = [NewEvent(lot=UUID(LOT), kind="SpotAvailabilityChanged", body={"spots": spots})] * 1_200
     async with here.cloud.database.connection() as connection, connection.transaction():
         await publish(connection, flood)
     heard = picture
     while heard["type"] != "lagging":
+        await asyncio.sleep(0.01)  # a slow reader
         seq, heard = heard["seq"], await listener.hear()
     assert heard["after"] == {LOT: seq}
     with pytest.raises(ConnectionClosed) as closed:
