@@ -168,13 +168,8 @@ class LaneOfCars:
         if self.eye is None:
             await self.gate.wait_rising(NO_REACTION_S)
             return None
-        rising = asyncio.ensure_future(self.gate.wait_rising(NO_REACTION_S))
-        saying_no = asyncio.ensure_future(self.eye.wait(_says_no, after=after, within_s=NO_REACTION_S))
-        await asyncio.wait({rising, saying_no}, return_when=asyncio.FIRST_COMPLETED)
-        rising.cancel()
-        saying_no.cancel()
-        view = saying_no.result() if saying_no.done() and not saying_no.cancelled() else None
-        if view is None or self.gate.rises:
+        view = await self._rising_or(self.eye, _says_no, after)
+        if view is None:
             return None
         self.gate.answered()
         return str(view.get("reason") or view["screen"])
@@ -231,12 +226,7 @@ class LaneOfCars:
             await self.gate.wait_rising(NO_REACTION_S)
             return
         while not self.gate.rises:
-            rising = asyncio.ensure_future(self.gate.wait_rising(NO_REACTION_S))
-            owing = asyncio.ensure_future(eye.wait(_owes, after=after, within_s=NO_REACTION_S))
-            await asyncio.wait({rising, owing}, return_when=asyncio.FIRST_COMPLETED)
-            rising.cancel()
-            owing.cancel()
-            if self.gate.rises or not owing.done() or owing.cancelled() or owing.result() is None:
+            if await self._rising_or(eye, _owes, after) is None:
                 return
             self.gate.answered()
             after = eye.seen
@@ -253,6 +243,17 @@ class LaneOfCars:
         return await self.api.post(self.plan.id, "open", self.staff_token, body)
 
     # Both
+
+    async def _rising_or(self, eye: KioskEye, wanted: Callable[[View], bool], after: int) -> View | None:
+        """Watch arm and screen at once: the view that is `wanted`, None where the arm rises or nothing happens in `NO_REACTION_S`."""
+        rising = asyncio.ensure_future(self.gate.wait_rising(NO_REACTION_S))
+        showing = asyncio.ensure_future(eye.wait(wanted, after=after, within_s=NO_REACTION_S))
+        try:
+            await asyncio.wait({rising, showing}, return_when=asyncio.FIRST_COMPLETED)
+            return showing.result() if showing.done() and not self.gate.rises else None
+        finally:
+            rising.cancel()
+            showing.cancel()
 
     async def _pass(self, trip: Trip) -> None:
         """Under the arm and off the lane."""

@@ -102,6 +102,7 @@ class NetworkServer:
                 ) as broker:
                     await self._empty(broker)
             except aiomqtt.MqttError as gone:
+                _go_on_being_cancelled()
                 self._record.note("broker_gone", server=self._name, why=str(gone))
                 await asyncio.sleep(RECONNECT_S)
 
@@ -224,3 +225,10 @@ class Radio:
 
     def _identity(self) -> str:
         return str(UUID(int=self._draw.getrandbits(128), version=4))
+
+
+def _go_on_being_cancelled() -> None:
+    """The client's own farewell may fail on a broker that is gone, and its error then hides that this task was told to end."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
