@@ -42,7 +42,8 @@ LOG = structlog.stdlib.get_logger("edge.lane")
 COMMAND_TIMEOUT_S = 0.5
 COMMAND_TRIES = 3
 AFTER_REFUSAL_S = 0.1
-EARLY_PLATE_S = 10.0
+EARLY_S = 10.0
+NEXT_IS_HERE = frozenset({LanePhase.CLEARING, LanePhase.CLOSING})
 NEXT_IS_COMING = frozenset({LanePhase.IDLE, LanePhase.PASSING, LanePhase.CLEARING, LanePhase.CLOSING})
 
 
@@ -174,7 +175,7 @@ class LaneRunner:
         if self.state.phase is LanePhase.ARRIVED and self._early is not None:
             read_at, presented = self._early
             self._early = None
-            if self.clock.monotonic() - read_at <= EARLY_PLATE_S:
+            if self.clock.monotonic() - read_at <= EARLY_S:
                 self.present(presented)
 
     def present(self, presented: Presented) -> bool:
@@ -233,16 +234,21 @@ class LaneRunner:
         return (self.state.phase, event) in TABLES[self.kind]
 
     def _keep_for_its_arrival(self, presented: Presented) -> bool:
-        """A camera reads a plate before its vehicle is on the arming loop, often while another is under the arm: keep it for `EARLY_PLATE_S`.
+        """Keep what the next vehicle shows before the lane is ready for it, for `EARLY_S`; the answer is whether it is the next one's.
 
-        The plate dealt with last, read again, is not that of the next vehicle.
+        A camera reads a plate before its vehicle is on the arming loop, often while another is under the arm; the plate dealt with last,
+        read again, is not that of the next vehicle. A code or a button counts once the vehicle itself stands there, while
+        the arm comes down behind the one before.
         """
-        if presented.kind is not PresentedKind.PLATE or self.state.phase not in NEXT_IS_COMING:
-            return False
-        if self.state.phase is not LanePhase.IDLE and presented.text == self._last_plate:
-            return False
-        self._early = (self.clock.monotonic(), presented)
-        return True
+        phase = self.state.phase
+        if presented.kind is PresentedKind.PLATE:
+            again = phase is not LanePhase.IDLE and presented.text == self._last_plate
+            is_next = phase in NEXT_IS_COMING and not again
+        else:
+            is_next = phase in NEXT_IS_HERE and self.state.levels.vehicle is True
+        if is_next:
+            self._early = (self.clock.monotonic(), presented)
+        return is_next
 
     def _person(self, event: LaneEvent, action: str, by: str, reason: str) -> bool:
         if not self._knows(event):

@@ -165,6 +165,25 @@ async def test_the_plate_of_the_car_behind_waits_while_another_is_under_the_arm(
     assert work.answers[1][0].presented.text == "ZZ99 ZZZ"
 
 
+async def test_a_ticket_shown_while_the_arm_comes_down_behind_another_car_is_not_lost(
+    lot: LotAtWork, arm: Arm
+) -> None:
+    work = SlowWork()
+    runner = lot.runner(LaneKind.EXIT, arm, work)
+    sees(runner, DOWN, HERE)
+    runner.present(Presented.code("first"))
+    await work.say(LaneEvent.GRANTED)
+    sees(runner, UP, UNDER)
+    assert not runner.present(Presented.code("first, scanned again"))
+    sees(runner, GONE_UP)
+    assert not runner.present(Presented.code("of nobody who stands there"))
+    sees(runner, RISING)
+    assert runner.present(Presented.code("second"))
+    sees(runner, HERE)
+    await until(lambda: len(work.answers) == 2)
+    assert work.answers[1][0].presented.text == "second"
+
+
 async def test_a_late_payment_of_a_lost_lane_opens_for_nobody_else(lot: LotAtWork, arm: Arm) -> None:
     work = SlowWork()
     runner = lot.runner(LaneKind.EXIT, arm, work)
