@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from random import Random
 from time import monotonic
 from uuid import uuid4
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from drivers.back_off import BackOff
-from drivers.errors import DeviceUnreachable
-from drivers.ports import Command, Done, Move, MoveArm
 from drivers.registry import make_driver
 from drivers.supervisor import Patience, Supervisor
 from edge.agent import Agent
@@ -33,6 +28,7 @@ from edge.entering import Entering
 from edge.figures import EdgeFigures
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
+from edge.journal import keep_journal
 from edge.lane_log import LotLaneLog
 from edge.lane_runner import Closing, LaneLimits, LaneRunner
 from edge.leaving import Leaving
@@ -50,6 +46,7 @@ from edge.promises import Promises
 from edge.settings import LaneSettings, Settings
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
+from edge.switchboard import LaneArm, Switchboard
 from edge.system_clock import clock_from
 from edge.ticket_office import TicketOffice
 from edge.translation import DeviceSink, Translation
@@ -72,7 +69,7 @@ LOCAL_WIRE = BackOff(first_s=0.25, ceiling_s=2.0)
 
 def run_agent(settings: Settings) -> int:
     """Run one lot until it is told to stop; 0 where it was told to."""
-    _log_as_json(sys.stderr.isatty())
+    keep_journal(on_terminal=sys.stderr.isatty())
     asyncio.run(_run(settings, os.environ))
     return 0
 
@@ -80,18 +77,6 @@ def run_agent(settings: Settings) -> int:
 async def _run(settings: Settings, environment: Mapping[str, str]) -> None:
     agent = make_agent(settings, environment, new_id=lambda: str(uuid4()), random=Random(uuid4().int))
     await agent.run()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneArm:
-    """The wire to one lane's controller: finds the driver that has it."""
-
-    device: str
-    ask: Callable[[str, Command, float], Awaitable[Done]]
-
-    async def move(self, move: Move, *, timeout_s: float) -> None:
-        """Tell the controller, see `edge.lane_runner.Arm`."""
-        await self.ask(self.device, MoveArm(device=self.device, move=move), timeout_s)
 
 
 def make_agent(
@@ -283,58 +268,9 @@ def make_agent(
     )
 
 
-class Switchboard:
-    """Finds the driver behind a device. Lanes are made before drivers, so the wires are connected last."""
-
-    def __init__(self) -> None:
-        self._by_device: dict[str, Supervisor] = {}
-
-    def connect(self, settings: Settings, supervisors: list[Supervisor]) -> None:
-        """Learn which driver has which device: a barrier unit by the table of its bus, a terminal by its driver's name."""
-        for driver, supervisor in zip(settings.drivers, supervisors, strict=True):
-            self._by_device[driver.name] = supervisor
-            units = driver.own.get("units")
-            for unit in units if isinstance(units, Mapping) else ():
-                self._by_device[str(unit)] = supervisor
-
-    async def ask(self, device: str, command: Command, timeout_s: float) -> Done:
-        """Carry a command to the device's driver.
-
-        Raises:
-            DriverError: as `drivers.ports.Driver.command`.
-        """
-        supervisor = self._by_device.get(device)
-        if supervisor is None:
-            raise DeviceUnreachable(f"no driver has a device {device}")
-        return await supervisor.command(command, timeout_s=timeout_s)
-
-    async def ask_terminal(self, command: Command, timeout_s: float) -> Done:
-        """The same, by the device that the command names."""
-        return await self.ask(command.device, command, timeout_s)
-
-
 def _limits(lane: LaneSettings) -> LaneLimits:
     return LaneLimits(arm_s=max(lane.open_s, lane.close_s), passage_s=lane.passage_s)
 
 
 def _device(name: str, role: str, token_sha256: str, lane: str | None) -> Device:
     return Device(name=name, role=Role(role), token_sha256=token_sha256, lane=lane)
-
-
-def _log_as_json(on_terminal: bool) -> None:
-    """One line an event on standard error, JSON for journald, words for a person."""
-    # A plain trace: a rich one with every variable holds the loop for a tenth of a second.
-    renderers: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if on_terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *renderers,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
