@@ -244,6 +244,19 @@ async def test_a_full_disk_lets_nobody_in_and_everybody_out_and_ends_by_itself(t
         await site.passes(IN)
 
 
+async def test_the_agent_starts_on_a_disk_that_takes_nothing_and_lets_everybody_out(tmp_path: Path) -> None:
+    async with site_at(tmp_path) as site:
+        ticket = await site.ticket()
+        await site.agent.stop()
+        site.agent.log = Path("/dev/null")
+        site.agent.command = ["prlimit", "--fsize=4096:unlimited", *site.agent.command]
+        await site.start()
+        await site.arrives(OUT)
+        site.reader.scan(ticket)
+        await site.passes(OUT)
+        assert "STATUS=DEGRADED" in "".join(site.systemd.heard())
+
+
 async def test_systemd_hears_ready_and_a_beat_while_the_loop_turns_and_sigterm_ends_in_order(
     site: Site,
 ) -> None:
