@@ -178,7 +178,9 @@ class TimeoutsTable(Table):
     """lanes.timeouts: real seconds."""
 
     open_s: Seconds = Field(default=6.0, description="seconds the arm may take up, such as 6")
-    close_s: Seconds = Field(default=6.0, description="seconds the arm may take down, such as 6")
+    close_s: Seconds = Field(
+        default=6.0, description="seconds the arm may take down, a closing controller's own waiting included"
+    )
     passage_s: Seconds = Field(default=30.0, description="seconds a vehicle may take to pass, such as 30")
 
 
