@@ -1,8 +1,9 @@
 """People at the lanes: they queue, roll onto the arming loop, ask, wait for the arm and drive through, in real seconds.
 
 Theory. A driver believes the arm, not the screen: whoever asked and saw nothing happen asks again (the agent may have died and come
-back in between), whoever sees the arm come down before him stops and asks again, with his ticket if he has it. Nobody drives under an arm that is not
-up. One vehicle is at a lane's loops at a time; the next rolls up while the arm comes down behind the one before.
+back in between), whoever sees the arm come down before him stops and asks again, with his ticket if he has it. Nobody drives under an arm that is
+not up, and under one that was opened for somebody else only when it never comes down. One vehicle is at a lane's loops at a time; the next
+rolls up while the arm comes down behind the one before.
 
 A kiosk that stays on "help" gets its attendant, who ends the call; a driver without any credential is let out by the attendant with a reason.
 """
@@ -33,6 +34,7 @@ ARM_BACK_S = 20.0
 SHRUG_S = 0.6
 HELP_S = 4.0
 EMPTY_HANDED = 4
+OPEN_ARMS = 6
 LONGEST_QUEUE = 15
 REFUSING = frozenset({"refused", "full", "closed"})
 
@@ -52,6 +54,8 @@ class Trip:
     ticket: str | None = None
     stay: str | None = None
     empty_handed: int = 0
+    asked: bool = False
+    open_arms: int = 0
 
 
 Onward = Callable[[Trip], None]
@@ -129,12 +133,14 @@ class LaneOfCars:
         loop = asyncio.get_running_loop()
         until = loop.time() + trip.vehicle.patience_s
         while loop.time() < until:
-            if not await self.gate.wait_down(NO_REACTION_S) and not self.gate.is_up:
+            if not await self._turn(trip):
                 continue
             await asyncio.sleep(trip.vehicle.reaction_s)
             after = 0 if self.eye is None else self.eye.seen
-            if self.gate.is_down and not await ask(trip):
-                continue
+            if self.gate.is_down:
+                trip.asked = await ask(trip)
+                if not trip.asked:
+                    continue
             refused = await self._refused(after)
             if refused is not None:
                 await asyncio.sleep(SHRUG_S)
@@ -196,13 +202,15 @@ class LaneOfCars:
     async def _drive_out(self, trip: Trip) -> bool:
         """Ask until the arm is up: nobody turns back inside."""
         while True:
-            if not await self.gate.wait_down(NO_REACTION_S) and not self.gate.is_up:
+            if not await self._turn(trip):
                 continue
             await asyncio.sleep(trip.vehicle.reaction_s)
             after = 0 if self.eye is None else self.eye.seen
-            if self.gate.is_down and not await self._ask_out(trip):
-                await asyncio.sleep(NO_REACTION_S)
-                continue
+            if self.gate.is_down:
+                trip.asked = await self._ask_out(trip)
+                if not trip.asked:
+                    await asyncio.sleep(NO_REACTION_S)
+                    continue
             await self._pay(after)
             if await self.gate.wait_up(NO_REACTION_S):
                 return True
@@ -244,6 +252,16 @@ class LaneOfCars:
 
     # Both
 
+    async def _turn(self, trip: Trip) -> bool:
+        """Wait for the arm to be down; an open one is this driver's if he asked for it, or if it has stood open for very long."""
+        if await self.gate.wait_down(NO_REACTION_S):
+            trip.asked = False
+            return True
+        if trip.asked:
+            return self.gate.is_up
+        trip.open_arms += self.gate.is_up
+        return self.gate.is_up and trip.open_arms >= OPEN_ARMS
+
     async def _rising_or(self, eye: KioskEye, wanted: Callable[[View], bool], after: int) -> View | None:
         """Watch arm and screen at once: the view that is `wanted`, None where the arm rises or nothing happens in `NO_REACTION_S`."""
         rising = asyncio.ensure_future(self.gate.wait_rising(NO_REACTION_S))
@@ -275,6 +293,7 @@ class LaneOfCars:
 
     def _go(self, trip: Trip, what: str) -> None:
         vehicle = trip.vehicle
+        trip.asked, trip.open_arms = False, 0
         self._note(what, trip, type=vehicle.type.value, way=vehicle.way.value, stay=trip.stay)
         self.onward(trip)
 
