@@ -30,7 +30,8 @@ from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.journal import keep_journal
 from edge.lane_log import LotLaneLog
-from edge.lane_runner import Closing, LaneLimits, LaneRunner
+from edge.lane_ports import Closing, LaneLimits
+from edge.lane_runner import LaneRunner
 from edge.leaving import Leaving
 from edge.ledger import Ledger
 from edge.line import LinkSettings

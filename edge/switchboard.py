@@ -19,7 +19,7 @@ class LaneArm:
     ask: Callable[[str, Command, float], Awaitable[Done]]
 
     async def move(self, move: Move, *, timeout_s: float) -> None:
-        """Tell the controller, see `edge.lane_runner.Arm`."""
+        """Tell the controller, see `edge.lane_ports.Arm`."""
         await self.ask(self.device, MoveArm(device=self.device, move=move), timeout_s)
 
 

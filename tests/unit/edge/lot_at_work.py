@@ -15,7 +15,8 @@ from drivers.ports import Command, Done, LookupPayment, Move, TakePayment
 from edge.entering import Entering
 from edge.errors import StoreUnwritable
 from edge.lane_log import LotLaneLog
-from edge.lane_runner import LaneLimits, LaneRunner, LaneWork
+from edge.lane_ports import LaneLimits, LaneWork
+from edge.lane_runner import LaneRunner
 from edge.lanes import Levels
 from edge.leaving import Leaving
 from edge.ledger import Ledger

@@ -9,7 +9,8 @@ import pytest
 
 from drivers.errors import CommandRefused, CommandUnanswered, DeviceUnreachable
 from drivers.ports import Move
-from edge.lane_runner import Closing, LaneRunner
+from edge.lane_ports import Closing
+from edge.lane_runner import LaneRunner
 from edge.lanes import LaneEvent, LanePhase, Levels
 from edge.visit import Answered, Presented, Visit
 from parking.decision import Reason
