@@ -58,7 +58,6 @@ CREATE TABLE payment_events (
     id           text NOT NULL,
     kind         text NOT NULL,
     intent_id    text,
-    body_hash    bytea NOT NULL,
     outcome      text NOT NULL,
     made_at      timestamptz NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
