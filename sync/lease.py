@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-LEASE_TIME = timedelta(seconds=15)
+LEASE_TIME = timedelta(seconds=5)
+"""Shorter than the coordinator's deadline, so that the work of a process that died while PREPARING is taken over in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

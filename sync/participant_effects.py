@@ -95,12 +95,14 @@ class Doing:
     @property
     def held(self) -> Claim | None:
         """What the lot holds for the transaction, as the book has it."""
-        if self.before.claim is None:
-            return None
-        try:
-            return self.book.claim(self.before.claim)
-        except NoSuchClaim:
-            return None
+        return None if self.before.claim is None else _known(self.book, self.before.claim)
+
+
+def _known(book: Book, claim: ClaimId) -> Claim | None:
+    try:
+        return book.claim(claim)
+    except NoSuchClaim:
+        return None
 
 
 def effects_of(acts: Sequence[ParticipantAct], doing: Doing) -> tuple[Part, tuple[ParticipantEffect, ...]]:
@@ -154,7 +156,7 @@ def _keep(doing: Doing) -> None:
         doing.claims.append(held.moved_to(ClaimState.FIRM))
     elif held is not None and held.state is ClaimState.RELEASED:
         _settle_released(doing, held, told)
-    elif told is not None and (held is None or held.id != told.id):
+    elif told is not None and _known(doing.book, told.id) is None:
         _put_on_record(doing, told, held)
 
 
