@@ -108,12 +108,14 @@ class NetworkServer:
 
     async def _empty(self, broker: aiomqtt.Client) -> None:
         while True:
+            _go_on_being_cancelled()
             while self._line:
                 first = self._line[0]
                 await broker.publish(first.message.topic, first.message.body, qos=1)
                 self._line.popleft()
                 self.acknowledged += 1
                 self._record.note("accepted", id=first.reading)
+                _go_on_being_cancelled()
             self._came.clear()
             await self._came.wait()
 
@@ -228,7 +230,9 @@ class Radio:
 
 
 def _go_on_being_cancelled() -> None:
-    """The client's own farewell may fail on a broker that is gone, and its error then hides that this task was told to end."""
+    """The client loses a cancellation that comes together with an answer (`asyncio.wait_for` of Python 3.11), or hides it behind an error of its
+    own when its farewell fails on a broker that is gone: ask whether this task was told to end.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
