@@ -13,12 +13,14 @@ from cloud.gateways import endpoints as gateways
 from cloud.middleware import RequestGuard
 from cloud.notifications import endpoints as notifications
 from cloud.parking_lots import endpoints as parking_lots
+from cloud.payments import endpoints as payments
 from cloud.problems import install_problems
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     gateways.router,
     parking_lots.router,
+    payments.router,
     notifications.router,
     console.router,
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from random import Random
 
 import structlog
 from psycopg import OperationalError
@@ -25,7 +27,11 @@ from cloud.notifications.endpoints import Notifications
 from cloud.observability import Metrics
 from cloud.parking_lots.search import LotSearch
 from cloud.parking_lots.service import ParkingLots
+from cloud.payments.cashier import Cashier
+from cloud.payments.provider import NoProvider, PaymentProvider
 from cloud.payments.service import Payments
+from cloud.payments.stripe_provider import StripeProvider
+from cloud.payments.webhooks import Webhooks
 from cloud.recounting import Recounting
 from cloud.reservations.service import Reservations
 from cloud.settings import CloudSettings
@@ -59,6 +65,9 @@ class Cloud:
     lots: ParkingLots
     reservations: Reservations
     payments: Payments
+    provider: PaymentProvider
+    cashier: Cashier
+    webhooks: Webhooks
     documents: Documents
     gateways: Gateways
     links: Links
@@ -88,6 +97,16 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
     lots = ParkingLots()
     reservations = Reservations()
     payments = Payments()
+    provider = _provider(settings, metrics)
+    cashier = Cashier(
+        database=database,
+        provider=provider,
+        lots=lots,
+        clock=clock,
+        metrics=metrics,
+        failpoints=failpoints,
+        draw=Random(),
+    )
     documents = Documents(cloud_key=signing_key.public)
     gateways = Gateways(
         database=database,
@@ -125,6 +144,15 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         lots=lots,
         reservations=reservations,
         payments=payments,
+        provider=provider,
+        cashier=cashier,
+        webhooks=Webhooks(
+            database=database,
+            metrics=metrics,
+            secret=settings.stripe_webhook_secret.get_secret_value(),
+            unix=time.time,
+            looked=cashier.wake,
+        ),
         documents=documents,
         gateways=gateways,
         links=links,
@@ -142,6 +170,7 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
         started = [
             tasks.create_task(cloud.events.run(), name="events"),
             tasks.create_task(cloud.recounting.run(), name="recounting"),
+            tasks.create_task(cloud.cashier.run(), name="payments"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
             tasks.create_task(_keep_house(cloud), name="housekeeping"),
         ]
@@ -149,6 +178,7 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             yield
         finally:
             await _end(started)
+            await cloud.provider.close()
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -177,8 +207,20 @@ async def _keep_house(cloud: Cloud) -> None:
         await asyncio.sleep(HOUSEKEEPING_EVERY_S)
         try:
             await cloud.events.forget(days=EVENTS_KEPT_DAYS)
+            await cloud.cashier.forget()
         except (OperationalError, PoolTimeout) as error:
             LOG.warning("housekeeping postponed", error=str(error))
+
+
+def _provider(settings: CloudSettings, metrics: Metrics) -> PaymentProvider:
+    key = settings.stripe_key.get_secret_value()
+    if not key:
+        return NoProvider()
+    return StripeProvider(
+        key=key,
+        base=settings.stripe_base,
+        count=lambda operation, answer: metrics.payment_answers.labels(operation, answer).inc(),
+    )
 
 
 def _new_code() -> str:

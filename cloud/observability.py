@@ -57,6 +57,23 @@ class Metrics:
             buckets=LATENCIES_S,
             registry=self.registry,
         )
+        self.payment_answers = Counter(
+            "parking_payment_answers",
+            "Answers of the payment provider, by what they say.",
+            ("operation", "answer"),
+            registry=self.registry,
+        )
+        self.payment_webhooks = Counter(
+            "parking_payment_webhooks",
+            "Webhooks of the payment provider, by what became of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.payment_alarms = Counter(
+            "parking_payment_alarms",
+            "Payments that need a person: owed, unexplained, or about to lapse.",
+            registry=self.registry,
+        )
         self.pool_size = Gauge(
             "parking_pool_connections", "Database connections open.", registry=self.registry
         )

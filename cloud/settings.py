@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from cloud.errors import MisconfiguredCloud
 
@@ -28,6 +28,13 @@ class CloudSettings(BaseModel):
     pool_min: int = Field(default=10, ge=1, le=100, description="connections kept open")
     pool_max: int = Field(default=100, ge=1, le=200, description="connections at most")
     body_max_bytes: int = Field(default=1_048_576, ge=1024, description="longest accepted request body")
+    stripe_key: SecretStr = Field(
+        default=SecretStr(""), description="the secret API key of Stripe; without one nothing is paid"
+    )
+    stripe_base: str = Field(default="", description="another server that speaks Stripe's API, as https://…")
+    stripe_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="the secret that Stripe signs webhooks with, whsec_…"
+    )
 
     @property
     def staff_tokens(self) -> frozenset[str]:

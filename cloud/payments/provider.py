@@ -100,8 +100,8 @@ class RefundSeen:
 class IntentSeen:
     """A payment as the provider has it. `payment` is our own id.
 
-    `lapses_at` ends the hold. `declined`: the last card was. `lapsed`: the provider itself let the hold go. `refunds` are told by `lookup`
-    alone. `client_secret` lets the driver's browser pay; it is handed on and never stored.
+    `lapses_at` ends the hold. `declined`: the last card was. `lapsed`: the provider itself let the hold go. `refunds` is None where
+    they were not looked at: only `lookup` does. `client_secret` lets the driver's browser pay; it is handed on and never stored.
     """
 
     id: str
@@ -113,7 +113,7 @@ class IntentSeen:
     declined: bool = False
     lapsed: bool = False
     lapses_at: datetime | None = None
-    refunds: tuple[RefundSeen, ...] = ()
+    refunds: tuple[RefundSeen, ...] | None = None
     client_secret: str = field(default="", repr=False)
 
 

@@ -135,7 +135,7 @@ class StripeProvider:
     async def _looked_up(self, name: str) -> IntentSeen:
         intent = await self._intents.retrieve_async(name, {"expand": ["latest_charge"]})
         if intent.status != "succeeded":
-            return _intent(intent)
+            return _intent(intent, refunds=())
         return _intent(intent, refunds=await self._refunds_of(name))
 
     async def _refunds_of(self, intent: str) -> tuple[RefundSeen, ...]:
@@ -192,7 +192,7 @@ def _class_of(error: stripe.StripeError) -> Refused | Unknown:
     return Unknown(why=UnknownWhy.PROVIDER_FAILED, detail=detail)
 
 
-def _intent(intent: stripe.PaymentIntent, *, refunds: tuple[RefundSeen, ...] = ()) -> IntentSeen:
+def _intent(intent: stripe.PaymentIntent, *, refunds: tuple[RefundSeen, ...] | None = None) -> IntentSeen:
     return IntentSeen(
         id=intent.id,
         payment=_named(intent.metadata, "payment"),

@@ -1,0 +1,438 @@
+"""Money over the provider: puts a payment down, makes the calls, takes in the answers. Next in its story: cloud/payments/provider.
+
+A call is made only after the row that says so is durable, with no transaction open, and its answer is taken in by a transaction of its own
+(cloud/payments/book decides what it means). Who dies between the two leaves a row that is due: `run`, in any process, looks at it.
+
+Callers inside a transaction (`record`, `hear`, `ask_refund`) get `Work`, which they hand to `pursue` after their commit; work that is lost
+with its process is found again by `run`. Locks are taken in this order: reservation, payment, lot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from psycopg import AsyncConnection, OperationalError
+from psycopg.rows import DictRow
+from psycopg_pool import PoolTimeout
+
+from cloud.database import Database
+from cloud.events import NewEvent, publish
+from cloud.named_sql import named_sql
+from cloud.observability import Metrics
+from cloud.parking_lots.service import ParkingLots
+from cloud.payments.book import (
+    Book,
+    Taken,
+    answered,
+    ask_refund,
+    created,
+    hear,
+    outstanding,
+    refund_answered,
+)
+from cloud.payments.provider import (
+    Done,
+    NewIntent,
+    PaymentProvider,
+    RefundOrder,
+    Refused,
+)
+from cloud.payments.records import (
+    NewPayment,
+    PaymentRecord,
+    RefundRecord,
+    add_payment,
+    read_payment,
+    read_refunds,
+    write_payment,
+    write_refund,
+)
+from cloud.payments.refund_states import BOOKED, RefundState
+from cloud.payments.standing import hold_ends_soon, next_look
+from parking.clock import Clock
+from sync.failpoints import Failpoints
+from sync.payment import PaymentAct, PaymentNews, PaymentStanding
+
+QUERIES = named_sql("cloud.payments")
+LOG = structlog.get_logger(__name__)
+
+CALL_WITHIN = timedelta(seconds=15)
+"""Longer than a call may take: while its caller lives nobody else looks."""
+AT_ONCE = 16
+POLL_S = 1.0
+RETRY_S = 1.0
+EVENTS_KEPT_DAYS = 60
+
+BEFORE_CALL = "cloud.payments.before_call"
+AFTER_CALL = "cloud.payments.after_call"
+
+CALLS = frozenset({PaymentAct.CREATE, PaymentAct.LOOK_UP, PaymentAct.CAPTURE, PaymentAct.CANCEL})
+TOLD = frozenset(
+    {
+        PaymentAct.TELL_AUTHORISED,
+        PaymentAct.TELL_LOST,
+        PaymentAct.TELL_CAPTURED,
+        PaymentAct.RECORD_RECEIVABLE,
+    }
+)
+MOST_TIMES = {PaymentAct.CREATE: 2, PaymentAct.LOOK_UP: 3, PaymentAct.CAPTURE: 1, PaymentAct.CANCEL: 1}
+"""In one pursuit. The rest comes when the row is due again."""
+
+
+class PaymentListener(Protocol):
+    """Whoever acts on what becomes of a payment: the reservations."""
+
+    async def payment_told(self, payment: PaymentRecord, act: PaymentAct) -> None:
+        """After the commit. `TELL_AUTHORISED` is told again every 30 s until the coordinator decided, so that a process that died
+        between commit and telling costs time only; the others are told once, or not at all where the process died: the coordinator
+        must not depend on them.
+        """
+        ...
+
+
+class NobodyListens:
+    """Where nothing hangs on payments yet."""
+
+    async def payment_told(self, payment: PaymentRecord, act: PaymentAct) -> None:
+        """Write it to the log."""
+        LOG.info("payment", payment=str(payment.id), standing=str(payment.standing), told=str(act))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is left to do about a payment, after a commit."""
+
+    payment: UUID
+    acts: tuple[PaymentAct, ...] = ()
+    refunds: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pursued:
+    """How a payment stands after a pursuit. `client_secret` is for the driver's browser, "" where this pursuit did not see it; it is never stored."""
+
+    payment: PaymentRecord
+    client_secret: str = ""
+
+
+class Cashier:
+    """`draw` gives jitter only."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        provider: PaymentProvider,
+        lots: ParkingLots,
+        clock: Clock,
+        metrics: Metrics,
+        failpoints: Failpoints,
+        draw: Random,
+        listener: PaymentListener | None = None,
+    ) -> None:
+        self._database = database
+        self._provider = provider
+        self._lots = lots
+        self._clock = clock
+        self._metrics = metrics
+        self._failpoints = failpoints
+        self._draw = draw
+        self._woken = asyncio.Event()
+        self.listener: PaymentListener = listener or NobodyListens()
+
+    # inside a caller's transaction
+
+    async def record(self, connection: AsyncConnection[DictRow], payment: NewPayment) -> Work:
+        """Put a payment down before anybody asks the provider. The same id again changes nothing."""
+        await add_payment(connection, payment, at=self._clock.now(), due=CALL_WITHIN)
+        return Work(payment=payment.id, acts=(PaymentAct.CREATE,))
+
+    async def hear(self, connection: AsyncConnection[DictRow], payment: UUID, news: PaymentNews) -> Work:
+        """The coordinator decided (`DECIDED_COMMITTED`, `DECIDED_ABORTED`), or money is to go back (`REFUND_DUE`).
+
+        Raises:
+            NotFound: there is no such payment.
+        """
+        book = await self._open(connection, payment)
+        return await self._write(connection, book, hear(book, news))
+
+    async def ask_refund(
+        self,
+        connection: AsyncConnection[DictRow],
+        payment: UUID,
+        *,
+        refund: UUID,
+        amount_minor: int,
+        reason: str,
+    ) -> Work:
+        """Give a part back, or all. `refund` is our id of it: the same one again is the same refund.
+
+        Raises:
+            NotFound: there is no such payment.
+            Conflict: this id was another refund, or there is not so much left.
+        """
+        book = await self._open(connection, payment)
+        return await self._write(connection, book, ask_refund(book, refund, amount_minor, reason))
+
+    # after it
+
+    async def pursue(self, work: Work) -> Pursued:
+        """Make the calls that are left, and those that follow from their answers, as far as it gets.
+
+        Raises:
+            NotFound: there is no such payment.
+        """
+        pursuit = _Pursuit(work)
+        while (act := pursuit.next_act()) is not None:
+            await self._call(pursuit, act)
+        payment = await self.read(work.payment)
+        await self._tell(payment, pursuit.told)
+        return Pursued(payment=payment, client_secret=pursuit.client_secret)
+
+    async def look(self, payment: UUID) -> Pursued:
+        """See how it stands at the provider, and do what follows: after a webhook, a doubt, or a restart.
+
+        Raises:
+            NotFound: there is no such payment.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            book = await self._open(connection, payment)
+        return await self.pursue(Work(payment=payment, acts=outstanding(book)))
+
+    async def read(self, payment: UUID) -> PaymentRecord:
+        """The row.
+
+        Raises:
+            NotFound: there is no such payment.
+        """
+        async with self._database.connection() as connection:
+            return await read_payment(connection, payment)
+
+    async def refunds(self, payment: UUID) -> list[RefundRecord]:
+        """A payment's refunds, oldest first."""
+        async with self._database.connection() as connection:
+            return await read_refunds(connection, payment)
+
+    def wake(self) -> None:
+        """Something is due: look now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look at what is due, until cancelled. Several processes may do so: each takes rows for itself."""
+        while True:
+            self._woken.clear()
+            try:
+                done = await self.look_at_due()
+            except (OperationalError, PoolTimeout) as error:
+                LOG.warning("payments wait for the database", error=str(error))
+                await asyncio.sleep(RETRY_S)
+                continue
+            if done < AT_ONCE:
+                await _first(self._woken, POLL_S)
+
+    async def look_at_due(self) -> int:
+        """One round of `run`; how many payments it looked at."""
+        async with self._database.connection() as connection:
+            cursor = await connection.execute(
+                QUERIES["payments_take_due"], {"lease_s": CALL_WITHIN.total_seconds(), "limit": AT_ONCE}
+            )
+            due = [row["id"] for row in await cursor.fetchall()]
+        await asyncio.gather(*(self.look(payment) for payment in due))
+        return len(due)
+
+    async def forget(self) -> None:
+        """Drop webhooks older than the provider ever repeats."""
+        async with self._database.connection() as connection:
+            await connection.execute(QUERIES["payment_events_forget"], {"days": EVENTS_KEPT_DAYS})
+
+    # one call
+
+    async def _call(self, pursuit: _Pursuit, act: PaymentAct) -> None:
+        payment = await self.read(pursuit.payment)
+        if act is PaymentAct.REFUND:
+            await self._call_refund(pursuit, payment)
+            return
+        if payment.intent is None and act is not PaymentAct.CREATE:
+            return
+        self._failpoints.hit(BEFORE_CALL)
+        if act is PaymentAct.CREATE:
+            new = NewIntent(
+                payment=payment.id,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                attempt=payment.attempt,
+            )
+            answer = await self._provider.create(new)
+        elif act is PaymentAct.CAPTURE:
+            answer = await self._provider.capture(payment.intent or "", amount_minor=payment.amount_minor)
+        elif act is PaymentAct.CANCEL:
+            answer = await self._provider.cancel(payment.intent or "")
+        else:
+            answer = await self._provider.lookup(payment.intent or "")
+        self._failpoints.hit(AFTER_CALL)
+        if isinstance(answer, Done):
+            pursuit.client_secret = answer.seen.client_secret
+        if act is PaymentAct.CREATE:
+            await self._take(pursuit, lambda book: created(book, answer))
+            return
+        refused = pursuit.take_refused() if act is PaymentAct.LOOK_UP else {}
+        await self._take(pursuit, lambda book: answered(book, act, answer, refused=refused))
+
+    async def _call_refund(self, pursuit: _Pursuit, payment: PaymentRecord) -> None:
+        refund = pursuit.next_refund()
+        row = next((one for one in await self.refunds(payment.id) if one.id == refund), None)
+        if row is None or row.state is not RefundState.ASKED or payment.intent is None:
+            return
+        self._failpoints.hit(BEFORE_CALL)
+        answer = await self._provider.refund(
+            RefundOrder(refund=row.id, intent=payment.intent, amount_minor=row.amount_minor)
+        )
+        self._failpoints.hit(AFTER_CALL)
+        if isinstance(answer, Refused):
+            pursuit.refused[row.id] = answer.detail
+        await self._take(pursuit, lambda book: refund_answered(book, answer))
+
+    async def _take(self, pursuit: _Pursuit, decide: Callable[[Book], Taken]) -> None:
+        async with self._database.connection() as connection, connection.transaction():
+            book = await self._open(connection, pursuit.payment)
+            work = await self._write(connection, book, decide(book))
+        pursuit.add(work)
+
+    async def _open(self, connection: AsyncConnection[DictRow], payment: UUID) -> Book:
+        record = await read_payment(connection, payment, lock=True)
+        return Book(payment=record, refunds=tuple(await read_refunds(connection, payment)))
+
+    async def _write(self, connection: AsyncConnection[DictRow], before: Book, taken: Taken) -> Work:
+        """Write what changed, in the caller's transaction, with the events of it; what is left to do."""
+        payment = taken.book.payment
+        known = {refund.id: refund for refund in before.refunds}
+        for refund in taken.book.refunds:
+            if known.get(refund.id) != refund:
+                await write_refund(connection, refund)
+        due = self._due(taken)
+        await write_payment(connection, payment, at=self._clock.now(), due=due)
+        if PaymentAct.RECORD_RECEIVABLE in taken.acts:
+            owed = {
+                "payment": payment.id,
+                "amount_minor": payment.amount_minor,
+                "currency": payment.currency,
+                "reason": payment.refusal or "the hold was let go before the money was taken",
+            }
+            await connection.execute(QUERIES["receivable_add"], owed)
+        elif before.payment.standing is PaymentStanding.RECEIVABLE is not payment.standing:
+            await connection.execute(QUERIES["receivable_settle"], {"payment": payment.id})
+        await self._publish(connection, taken)
+        self._alarm(before, taken)
+        return Work(payment=payment.id, acts=taken.acts, refunds=taken.calls)
+
+    def _due(self, taken: Taken) -> timedelta | None:
+        payment = taken.book.payment
+        if taken.calls or any(act in CALLS for act in taken.acts):
+            return CALL_WITHIN
+        if payment.intent is None and payment.refusal:
+            return None
+        states = Counter(refund.state for refund in taken.book.refunds)
+        pause = next_look(
+            payment.standing,
+            unanswered=payment.unanswered,
+            refunds_asked=states[RefundState.ASKED],
+            refunds_pending=states[RefundState.PENDING],
+        )
+        return None if pause is None else pause * (1 + self._draw.random() / 4)
+
+    async def _publish(self, connection: AsyncConnection[DictRow], taken: Taken) -> None:
+        payment = taken.book.payment
+        facts: list[tuple[str, dict[str, object]]] = []
+        if PaymentAct.TELL_CAPTURED in taken.acts:
+            facts.append(("PaymentProcessed", {"amount_minor": payment.captured_minor}))
+        if PaymentAct.RECORD_RECEIVABLE in taken.acts:
+            facts.append(("PaymentOwed", {"amount_minor": payment.amount_minor}))
+        for refund in taken.booked:
+            kind = "PaymentRefunded" if refund.state in BOOKED else "PaymentRefundFailed"
+            facts.append((kind, {"amount_minor": refund.amount_minor, "refund": str(refund.id)}))
+        region = await self._lots.region_of(connection, payment.lot) if facts else None
+        if region is None:
+            return
+        await self._lots.lock(connection, region, payment.lot)
+        common = {"payment": str(payment.id), "currency": payment.currency}
+        await publish(
+            connection,
+            [NewEvent(lot=payment.lot, kind=kind, body={**common, **body}) for kind, body in facts],
+        )
+
+    def _alarm(self, before: Book, taken: Taken) -> None:
+        payment = taken.book.payment
+        for sentence in taken.alarms:
+            self._metrics.payment_alarms.inc()
+            LOG.error("payment alarm", payment=str(payment.id), alarm=sentence)
+        if before.payment.standing is not payment.standing and payment.standing is PaymentStanding.RECEIVABLE:
+            self._metrics.payment_alarms.inc()
+            LOG.error("money is owed", payment=str(payment.id), why=payment.refusal)
+
+    async def _tell(self, payment: PaymentRecord, told: Sequence[PaymentAct]) -> None:
+        if hold_ends_soon(payment.standing, payment.lapses_at, self._clock.now()):
+            self._metrics.payment_alarms.inc()
+            LOG.error("a hold is about to lapse", payment=str(payment.id), standing=str(payment.standing))
+        acts = list(dict.fromkeys(told))
+        if payment.standing is PaymentStanding.AUTHORISED and PaymentAct.TELL_AUTHORISED not in acts:
+            acts.append(PaymentAct.TELL_AUTHORISED)
+        for act in acts:
+            await self.listener.payment_told(payment, act)
+
+
+class _Pursuit:
+    """What one pursuit has still to do, and how often it has done what. It ends: each act has a bound."""
+
+    def __init__(self, work: Work) -> None:
+        self.payment = work.payment
+        self.refused: dict[UUID, str] = {}
+        self.told: list[PaymentAct] = []
+        self.client_secret = ""
+        self._acts: list[PaymentAct] = []
+        self._refunds: list[UUID] = []
+        self._asked_refunds: set[UUID] = set()
+        self._times: Counter[PaymentAct] = Counter()
+        self.add(work)
+
+    def add(self, work: Work) -> None:
+        """More to do."""
+        self.told += [act for act in work.acts if act in TOLD]
+        self._acts += [act for act in work.acts if act in CALLS and act not in self._acts]
+        self._refunds += [one for one in work.refunds if one not in self._asked_refunds | set(self._refunds)]
+
+    def next_act(self) -> PaymentAct | None:
+        """The next call; None: all is done, or done as often as one pursuit does it."""
+        while self._acts:
+            act = self._acts.pop(0)
+            if self._times[act] < MOST_TIMES[act]:
+                self._times[act] += 1
+                return act
+        return PaymentAct.REFUND if self._refunds else None
+
+    def next_refund(self) -> UUID:
+        """The refund to ask for; once in a pursuit."""
+        refund = self._refunds.pop(0)
+        self._asked_refunds.add(refund)
+        return refund
+
+    def take_refused(self) -> dict[UUID, str]:
+        """Refunds that were refused since the last look."""
+        refused, self.refused = self.refused, {}
+        return refused
+
+
+async def _first(event: asyncio.Event, within_s: float) -> None:
+    """Wait for `event`, no longer than `within_s`."""
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return
