@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TypeGuard
 from uuid import UUID
 
 import stripe
@@ -29,7 +30,8 @@ LOG = structlog.get_logger(__name__)
 
 TOLERANCE_S = 300
 LONGEST_BYTES = 262_144
-LONGEST_ID = 255
+LONGEST_NAME = 255
+LONGEST_HEADER = 4_096
 FIX = "sign the body as it is sent, with this endpoint's secret and the present time"
 
 
@@ -105,6 +107,8 @@ def verify(payload: bytes, header: str, secret: str, *, unix: float, tolerance_s
     Raises:
         NotAccepted: FORGED or TOO_OLD.
     """
+    if len(header) > LONGEST_HEADER or not header.isascii():
+        raise NotAccepted(WebhookOutcome.FORGED, "the header is no signature")
     try:
         stripe.WebhookSignature.verify_header(payload, header, secret, tolerance=None)
     except stripe.SignatureVerificationError as error:
@@ -112,7 +116,7 @@ def verify(payload: bytes, header: str, secret: str, *, unix: float, tolerance_s
     except UnicodeError as error:
         raise NotAccepted(WebhookOutcome.FORGED, "the body is no UTF-8") from error
     # The SDK has just read the same field of the same header.
-    stamp = next(part[2:] for part in header.split(",") if part.startswith("t="))
+    stamp = next(part.split("=")[1] for part in header.split(",") if part.startswith("t="))
     if int(stamp) < unix - tolerance_s:
         raise NotAccepted(WebhookOutcome.TOO_OLD, f"the time stamp {stamp} is older than {tolerance_s} s")
 
@@ -128,37 +132,24 @@ def read_event(payload: bytes) -> ProviderEvent:
     except (ValueError, RecursionError) as error:
         raise NotAccepted(WebhookOutcome.MALFORMED, "the body is no JSON") from error
     id_, kind, created = (_field(body, name) for name in ("id", "type", "created"))
-    if (
-        not isinstance(id_, str)
-        or not id_.isascii()
-        or not id_.isprintable()
-        or not 0 < len(id_) <= LONGEST_ID
-    ):
+    if not _is_name(id_):
         raise NotAccepted(WebhookOutcome.MALFORMED, "id: is no event id")
-    if (
-        not isinstance(kind, str)
-        or not kind.isascii()
-        or not kind.isprintable()
-        or not 0 < len(kind) <= LONGEST_ID
-    ):
+    if not _is_name(kind):
         raise NotAccepted(WebhookOutcome.MALFORMED, "type: is no kind of event")
     if isinstance(created, bool) or not isinstance(created, int) or not 0 <= created < 2**33:
         raise NotAccepted(WebhookOutcome.MALFORMED, "created: is no UNIX time")
     shown = _field(_field(body, "data"), "object")
+    intent: object = None
+    payment: UUID | None = None
     if kind in _INTENT_KINDS:
         intent, payment = _field(shown, "id"), _ours(_field(shown, "metadata"))
     elif kind in _MONEY_KINDS:
-        intent, payment = _field(shown, "payment_intent"), None
-    else:
-        intent, payment = None, None
-    known = (
-        isinstance(intent, str) and intent.isascii() and intent.isprintable() and len(intent) <= LONGEST_ID
-    )
+        intent = _field(shown, "payment_intent")
     return ProviderEvent(
         id=id_,
         kind=kind,
         made_at=datetime.fromtimestamp(created, UTC),
-        intent=intent if known else None,
+        intent=intent if _is_name(intent) else None,
         payment=payment,
     )
 
@@ -252,6 +243,12 @@ def _problem(refused: NotAccepted) -> BadRequest | NotReady | TooLarge:
 
 def _field(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else None
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return (
+        isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isascii() and value.isprintable()
+    )
 
 
 def _ours(metadata: object) -> UUID | None:
