@@ -27,7 +27,7 @@ from simulators.database import DatabaseCluster
 from simulators.evidence import read_cloud, read_edge
 from simulators.gateway_watch import GatewayWatch
 from simulators.programs import Program, lotgate, run_once
-from simulators.report import log_differences
+from simulators.differences import log_differences
 from sync.pace import PaceSettings
 
 LIMIT_S = 15 * 60

@@ -82,6 +82,14 @@ class Traffic:
     tickets: deque[str]
     plates: deque[str] = field(default_factory=deque)
     numbers: count[int] = field(default_factory=lambda: count(1))
+    leaving: int = 0
+
+    def is_anybody_leaving(self) -> bool:
+        """Whether somebody who is inside drives to an exit now, and is not on his way to another."""
+        if len(self.tickets) + len(self.plates) <= self.leaving:
+            return False
+        self.leaving += 1
+        return True
 
 
 class LanesAtWork:
@@ -168,7 +176,7 @@ class LanesAtWork:
         turn = 0
         while go_on():
             turn += 1
-            if lane.startswith("exit") and not (self._traffic.tickets or self._traffic.plates):
+            if lane.startswith("exit") and not self._traffic.is_anybody_leaving():
                 await barrier.seen()
                 continue
             barrier.arming_loop(1)
@@ -194,8 +202,10 @@ class LanesAtWork:
 
     async def _ask_out(self, lane: str, barrier: TimedBarrier, turn: int) -> None:
         if self._traffic.plates and (turn % 2 or not self._traffic.tickets):
+            self._traffic.leaving -= 1
             await self._camera(lane, barrier, self._traffic.plates.popleft())
             return
+        self._traffic.leaving -= 1
         text = self._traffic.tickets.popleft()
         barrier.asked = ("ticket", time.perf_counter())
         self._readers[int(lane[-1])].scan(text)
