@@ -21,7 +21,14 @@ from edge.lanes import ENTRY, EXIT, LaneEffect, LanePhase, LaneTable
 from parking.claims import CLAIM_TABLE, ClaimState
 from parking.demands import PAYMENT_TABLE, PaymentState
 from parking.stays import STAY_TABLE, StayState
+from sync.booking import CoordinatorState
+from sync.cancellation import BOOKING_TABLE, BookingState
+from sync.coordinator import COORDINATOR_TABLE
 from sync.edge_session import EDGE_TABLE, EdgeState
+from sync.ownership import RECEIVER_TABLE, SENDER_TABLE, TransferState
+from sync.part import ParticipantState
+from sync.participant import PARTICIPANT_TABLE
+from sync.payment import PROVIDER_TABLE, PaymentStanding
 from sync.reconnect import RECONNECT_TABLE, ReconnectState
 
 FOLDER = Path(__file__).parent / "diagrams"
@@ -30,6 +37,7 @@ Arrow = tuple[str, str, str]
 
 _State = TypeVar("_State", bound=StrEnum)
 _Event = TypeVar("_Event", bound=StrEnum)
+_Act = TypeVar("_Act", bound=StrEnum)
 
 
 def arrows_of(table: Mapping[tuple[_State, _Event], _State]) -> Iterable[Arrow]:
@@ -45,6 +53,20 @@ def arrows_of_lane(table: LaneTable) -> Iterable[Arrow]:
         done = [effect for effect in effects if effect is not LaneEffect.FORGET]
         yield source, target, f"{event}\\n/ {', '.join(done)}" if done else str(event)
     yield "any phase", LanePhase.LOST, "controller_lost\\n/ call_help"
+
+
+def arrows_with_acts(
+    table: Mapping[tuple[_State, _Event], tuple[_State, tuple[_Act, ...]]],
+) -> Iterable[Arrow]:
+    """The arrows of a table {(state, event): (state, acts)}; events that lead the same way with the same acts share one arrow."""
+    together: dict[tuple[_State, _State, tuple[_Act, ...]], list[_Event]] = {}
+    for (source, event), (target, acts) in table.items():
+        if source is not target or acts:
+            together.setdefault((source, target, acts), []).append(event)
+    for (source, target, acts), events in together.items():
+        told = ",\\n".join(event.replace("_", " ") for event in events)
+        done = ", ".join(act.replace("_", " ") for act in acts)
+        yield source, target, f"{told}\\n/ {done}" if done else f"{told}\\n"
 
 
 def arrows_of_steps(table: Mapping[_State, frozenset[_State]]) -> Iterable[Arrow]:
@@ -73,6 +95,11 @@ DIAGRAMS = {
     "stay": graph("stay", StayState.ADMITTED, arrows_of(STAY_TABLE)),
     "claim": graph("claim", ClaimState.HELD, arrows_of_steps(CLAIM_TABLE)),
     "payment": graph("payment", PaymentState.PENDING, arrows_of_steps(PAYMENT_TABLE)),
+    "coordinator": graph("coordinator", CoordinatorState.NONE, arrows_with_acts(COORDINATOR_TABLE)),
+    "participant": graph("participant", ParticipantState.NONE, arrows_with_acts(PARTICIPANT_TABLE)),
+    "provider": graph("provider", PaymentStanding.CREATING, arrows_with_acts(PROVIDER_TABLE)),
+    "booking": graph("booking", BookingState.ACTIVE, arrows_with_acts(BOOKING_TABLE)),
+    "transfer": graph("transfer", TransferState.NONE, arrows_with_acts({**SENDER_TABLE, **RECEIVER_TABLE})),
     "edge_session": graph("edge_session", EdgeState.AWAIT_CHALLENGE, arrows_of(EDGE_TABLE)),
     "reconnect": graph("reconnect", ReconnectState.WAITING, arrows_of(RECONNECT_TABLE)),
 }
