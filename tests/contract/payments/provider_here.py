@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -70,5 +71,8 @@ async def provider_here(
     clock = clock or clock_on(scale_from({}))
     with Record(folder / "payments.jsonl", clock) as record:
         provider = Provider(plan or ProviderPlan(seed=1), clock=clock, record=record, wall=time.time)
-        async with served(provider) as port, httpx.AsyncClient(trust_env=False) as client:
+        async with (
+            served(provider) as port,
+            httpx.AsyncClient(trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as client,
+        ):
             yield ProviderHere(base=f"http://127.0.0.1:{port}", provider=provider, client=client)
