@@ -27,16 +27,19 @@ class BrokerFailed(RuntimeError):
 class Broker:
     """One broker whose store, log and configuration live in `folder`; its port stays the same over restarts.
 
-    `extra` are further lines of its listener: a certificate, a password file.
+    `extra` are further lines of its listener: a certificate, a password file. `prefix` stands before the program's name in the command.
     """
 
-    def __init__(self, folder: Path, *, limits: Path = LIMITS, extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, limits: Path = LIMITS, extra: Sequence[str] = (), prefix: Sequence[str] = ()
+    ) -> None:
         self.host = HOST
         self.port = 0
         self.log = folder / "broker.log"
         self._folder = folder
         self._limits = limits
         self._extra = extra
+        self._prefix = tuple(prefix)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,7 +94,7 @@ class Broker:
             name = "@" + ready.getsockname()[1:].decode()
             try:
                 self._process = subprocess.Popen(
-                    ["mosquitto", "-c", str(self._configuration())],
+                    [*self._prefix, "mosquitto", "-c", str(self._configuration())],
                     env={"NOTIFY_SOCKET": name, "PATH": "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,17 +88,11 @@ class ServerIdentity:
 
 
 class DatabaseCluster:
-    """One private server. `start` makes it, `stop` ends it and removes its folder unless it was given one.
+    """One private server. `start` makes it, `stop` ends it and removes its folder unless it was given one."""
 
-    `prefix` stands before the server's name in the command.
-    """
-
-    def __init__(
-        self, *, folder: Path | None = None, durable: bool = False, prefix: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, *, folder: Path | None = None, durable: bool = False) -> None:
         self._given = folder
         self._durable = durable
-        self._prefix = tuple(prefix)
         self._identity = ServerIdentity.of_this_process()
         self._programs = server_programs()
         self._process: subprocess.Popen[bytes] | None = None

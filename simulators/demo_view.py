@@ -1,4 +1,8 @@
-"""What a person sees of the demo in a terminal: the lot, the line, what happened, and where to look. 100 columns, marks that carry meaning."""
+"""What a person sees of the demo in a terminal: the lot and its lanes, the stories, what must hold, where to look, the log. 100 columns at most.
+
+Marks carry the meaning, colours only repeat it: ✓ done, … under way, ○ still to come, ■ broken, ▲ up, ▬ down, ✂ cut. A terminal of few rows shows less
+of the log. NO_COLOR is obeyed (rich does). Next file: simulators/demo_table.py, what stands at the end.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +12,24 @@ from typing import IO, Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
-from simulators.demo import DemoPlan, Progress
-from simulators.report import MUST_BE_ZERO, Report
+from simulators.demo_news import LaneNews
+from simulators.demo_plan import DemoPlan, Progress
 
 WIDTH = 100
-MOST_LINES = 9
-LABELS = {
-    "vehicles_entered": "vehicles in",
-    "vehicles_exited": "vehicles out",
-    "readings_published": "readings published",
-    "readings_acknowledged": "readings acknowledged",
-    "readings_lost": "acknowledged but lost",
-    "events_logged": "events in the lot's log",
-    "events_applied": "events at the centre",
-    "events_lost": "events lost",
-    "events_duplicated": "events twice",
-    "places_sold_twice": "places sold twice",
-    "availability_mismatches": "disagreements on availability",
-    "conflicts": "conflicts",
-    "barrier_moves": "moves of a barrier",
-    "arm_down_on_occupied_loop": "arm down on a car",
-    "link_cuts": "cuts of the line",
-    "agent_kills": "kills of the agent",
-    "http_5xx": "server errors",
-    "decision_ms": "decision at the lane, ms",
-    "sensor_to_cloud_ms": "sensor to subscriber, ms",
-    "drain_seconds": "backlog drained in, s",
-    "payments_taken": "payments taken",
+ALL_ROWS = 42
+BAR = 24
+COLOURS = {
+    "✓": "green",
+    "▲": "green",
+    "…": "blue",
+    "✂": "yellow",
+    "■": "bold red",
+    "○": "dim",
+    "▬": "dim",
 }
+ASCII = {"✓": "ok", "▲": "up", "…": "..", "✂": "cut", "■": "!!", "○": "o", "▬": "--"}
 
 
 class View(Protocol):
@@ -57,7 +47,7 @@ class View(Protocol):
 
 
 class PlainView:
-    """For machines: one line for each thing that happens."""
+    """For machines, pipes and `--plain`: one line of ASCII for each thing that happens."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
@@ -74,23 +64,23 @@ class PlainView:
 
     def show(self, progress: Progress) -> None:
         """Write what was not written yet."""
-        for _, what in progress.told[self._told :]:
-            self._out.write(f"demo: {what}\n")
+        for at_s, mark, what in progress.told[self._told :]:
+            self._out.write(f"demo {at_s - progress.began_s:6.1f} s  {ASCII[mark]:<3}  {what}\n")
         self._told = len(progress.told)
         if progress.addresses is not None and not self._opened:
             self._opened = True
-            self._out.write(f"demo: console {progress.addresses.console}\n")
-            self._out.write(f"demo: kiosk {progress.addresses.entry_kiosk}\n")
+            for name, address in doors_of(progress):
+                self._out.write(f"demo: {name} {address}\n")
         self._out.flush()
 
 
 class DemoView:
     """The live view."""
 
-    def __init__(self, plan: DemoPlan) -> None:
+    def __init__(self, plan: DemoPlan, console: Console | None = None) -> None:
         self._plan = plan
-        self._began_s = time.monotonic()
-        self._live = Live(console=Console(width=WIDTH), auto_refresh=False, transient=False)
+        self._console = console or Console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -103,80 +93,186 @@ class DemoView:
 
     def show(self, progress: Progress) -> None:
         """Draw it anew."""
-        self._live.update(self._page(progress), refresh=True)
-
-    def _page(self, progress: Progress) -> Group:
-        head = Text(" lotgate demo ", style="reverse bold")
-        head.append(
-            f"  {self._plan.seconds:g} s, {self._plan.speed:g} times real speed, seed {self._plan.seed}",
-            style="default",
-        )
-        return Group(head, self._bar(progress), self._lot(progress), _doors(progress), self._log(progress))
-
-    def _bar(self, progress: Progress) -> Text:
-        if progress.started_s is None:
-            return Text(f" … {progress.stage}", style="blue")
-        gone = min(1.0, (time.monotonic() - progress.started_s) / self._plan.seconds)
-        filled = round(gone * 60)
-        return Text.assemble(
-            " ", ("█" * filled, "green"), ("·" * (60 - filled), "dim"), f" {gone:4.0%}  {progress.stage}"
-        )
-
-    def _lot(self, progress: Progress) -> Table:
-        table = Table.grid(padding=(0, 3))
-        lot = progress.lot
-        table.add_row(
-            Text(f" {lot.get('inside', '–')} inside", style="bold"),
-            f"{lot.get('entered', 0)} in",
-            f"{lot.get('left', 0)} out",
-            f"{lot.get('readings_published', 0)} readings",
-        )
-        line = Text("▲ line up", style="green") if progress.line_up else Text("✂ line cut", style="yellow")
-        agent = (
-            Text("✓ agent", style="green") if progress.agent_up else Text("■ agent down", style="bold red")
-        )
-        table.add_row(
-            Text(" ").append_text(line),
-            agent,
-            f"{progress.backlog} wait",
-            f"{progress.acknowledged_seq} applied",
-        )
-        queues = lot.get("queues")
-        if isinstance(queues, dict):
-            lanes = "   ".join(f"{lane} {'▮' * int(length) or '▬'}" for lane, length in queues.items())
-            table.add_row(Text(f" {lanes}", style="dim"))
-        return table
-
-    def _log(self, progress: Progress) -> Panel:
-        lines = [
-            Text(f"{at - self._began_s:7.1f} s  {what}") for at, what in reversed(progress.told[-MOST_LINES:])
-        ]
-        return Panel(Group(*lines), title="what happened", title_align="left", width=WIDTH)
+        size = self._console.size
+        page = page_of(self._plan, progress, time.monotonic(), min(WIDTH, size.width), size.height - 1)
+        self._live.update(Group(*page), refresh=True)
 
 
-def _doors(progress: Progress) -> Text:
-    if progress.addresses is None:
-        return Text("")
+def page_of(plan: DemoPlan, progress: Progress, now_s: float, width: int, rows: int) -> list[Text]:
+    """The lines of the live view, at most `rows` of them."""
+    page = [_head(plan, progress, now_s, width), _bar(plan, progress, now_s, width)]
+    page += [_rule("Lot", width), *_lot(progress, now_s)]
+    page += [_rule("Stories", width), *_stories(plan, progress, now_s)]
+    page += [_rule("What must hold", width), *_holds(progress)]
+    if progress.addresses is not None:
+        page += [_rule("Look", width)]
+        page += [Text.assemble(f" {name:<12} ", (address, "cyan")) for name, address in doors_of(progress)]
+    left = rows - len(page) - 1
+    if left > 0:
+        page += [_rule("Log", width)]
+        page += [_told(progress, *told) for told in reversed(progress.told[-left:])]
+    for line in page:
+        line.no_wrap, line.overflow = True, "ellipsis"
+        line.truncate(width, overflow="ellipsis")
+    return page[:rows]
+
+
+def doors_of(progress: Progress) -> list[tuple[str, str]]:
+    """Where to look: name and address; nothing before the services are up."""
     doors = progress.addresses
-    return Text(
-        f" console      {doors.console}\n entry kiosk  {doors.entry_kiosk}\n exit kiosk   {doors.exit_kiosk}\n"
-        f" gateway      {doors.status_page}",
-        style="cyan",
-        no_wrap=True,
-        overflow="ellipsis",
+    if doors is None:
+        return []
+    return [
+        ("console", doors.console),
+        ("entry kiosk", doors.entry_kiosk),
+        ("exit kiosk", doors.exit_kiosk),
+        ("gateway", doors.status_page),
+    ]
+
+
+def _head(plan: DemoPlan, progress: Progress, now_s: float, width: int) -> Text:
+    gone_s = int(now_s - progress.began_s)
+    head = Text.assemble(
+        (" lotgate demo ", "reverse bold"), f"  seed {plan.seed}, {plan.speed:g} times real speed"
+    )
+    clock = f"{gone_s // 3600:02d}:{gone_s // 60 % 60:02d}:{gone_s % 60:02d}"
+    return head.append(clock.rjust(max(1, width - head.cell_len)), style="dim")
+
+
+def _bar(plan: DemoPlan, progress: Progress, now_s: float, width: int) -> Text:
+    if progress.started_s is None:
+        return Text(f" … {progress.stage}", style="blue")
+    cells = width - 45
+    gone = min(1.0, (now_s - progress.started_s) / plan.seconds)
+    filled = round(gone * cells)
+    return Text.assemble(
+        " ", ("█" * filled, "green"), ("·" * (cells - filled), "dim"), f" {gone:4.0%}  {progress.stage}"
     )
 
 
-def table_of(report: Report) -> str:
-    """The figures as a table, what must be zero marked, and the verdict."""
-    lines = []
-    for name, label in LABELS.items():
-        value = report.figures[name]
-        if isinstance(value, dict):
-            parts = [f"{key} {part}" for key, part in value.items() if part is not None]
-            value = ", ".join(parts) or "not measured"
-        mark = " " if name not in MUST_BE_ZERO else ("✓" if value == 0 else "■")
-        lines.append(f" {mark} {label:<32} {value}")
-    lines += [f" ■ {fault}" for fault in report.faults]
-    lines.append(" ✓ nothing lost, nothing twice" if report.passed else " ■ the demo failed")
-    return "\n".join(lines) + "\n"
+def _rule(title: str, width: int) -> Text:
+    return Text.assemble(("── ", "dim"), (title, "bold"), (" " + "─" * (width - len(title) - 4), "dim"))
+
+
+def _lot(progress: Progress, now_s: float) -> list[Text]:
+    inside = int(str(progress.lot.get("inside", 0)))
+    free = max(0, progress.spaces - inside)
+    filled = round(BAR * inside / progress.spaces) if progress.spaces else 0
+    line = ("✂ line cut", "yellow") if not progress.line_up else ("▲ line up", "green")
+    agent = ("✓ agent", "green") if progress.agent_up else ("■ agent down", "bold red")
+    for_s = "" if progress.line_down_s is None else f" {now_s - progress.line_down_s:.0f} s ago"
+    first = Text.assemble(
+        f" {progress.lot_name:<15}",
+        (f"{free:>4}", "bold"),
+        " free ",
+        "█" * min(BAR, filled),
+        ("·" * (BAR - min(BAR, filled)), "dim"),
+        "  ",
+        line,
+        for_s,
+        "  ",
+        agent,
+        (f"  {progress.backlog} wait", "dim") if progress.backlog else "",
+    )
+    queues = progress.lot.get("queues")
+    waiting = queues if isinstance(queues, dict) else {}
+    names = sorted({*progress.news.lanes, *waiting})
+    lanes = [_lane(n, progress.news.lanes.get(n, LaneNews()), int(waiting.get(n, 0))) for n in names]
+    return [first, *lanes]
+
+
+def _lane(name: str, lane: LaneNews, waiting: int) -> Text:
+    arm = ("▲ up  ", "green") if lane.arm == "up" else ("▬ down", "dim")
+    what = lane.doing or ("a vehicle is here" if lane.vehicle_here else "no vehicle")
+    behind = f", {waiting - 1} behind" if waiting > 1 else ""
+    return Text.assemble(
+        f"   {name.replace('-', ' ').capitalize():<8} ",
+        arm,
+        "  ",
+        (what, "" if lane.doing else "dim"),
+        behind,
+    )
+
+
+def _stories(plan: DemoPlan, progress: Progress, now_s: float) -> list[Text]:
+    return [
+        _story(1, "Walk-in", *_walk_in(progress)),
+        _story(3, "Line down", *_line_down(plan, progress, now_s)),
+        _story(5, "Power cut", *_power_cut(plan, progress, now_s)),
+    ]
+
+
+def _story(number: int, name: str, mark: str, what: str) -> Text:
+    return Text.assemble(
+        " ", (mark, COLOURS[mark]), f" {number}  {name:<11} ", (what, "dim" if mark == "○" else "")
+    )
+
+
+def _walk_in(progress: Progress) -> tuple[str, str]:
+    news = progress.news
+    if news.first_decision_ms is None:
+        return "○", "the first car comes soon"
+    paid = (
+        f", {news.counts['payment']} paid {news.paid_minor / 100:.2f} {news.currency}"
+        if news.paid_minor
+        else ""
+    )
+    knew = f", a subscriber knew in {progress.knew_ms:.0f} ms" if progress.knew_ms is not None else ""
+    figures = f"the barrier was told in {news.first_decision_ms:.0f} ms{knew}{paid}"
+    return ("…" if progress.knew_ms is None else "✓"), figures
+
+
+def _line_down(plan: DemoPlan, progress: Progress, now_s: float) -> tuple[str, str]:
+    down = progress.news.with_line_down
+    cars = f"{down['entered']} cars in, {down['left']} out, {_refused(down['turned_away'])}"
+    if progress.line_down_s is not None:
+        return "…", f"{now_s - progress.line_down_s:.0f} s so far, {cars}"
+    if progress.drain_s is not None:
+        return "✓", f"{cars}; {progress.waited} records drained in {progress.drain_s:.1f} s"
+    if progress.waited:
+        return "…", f"{cars}; {progress.backlog} of {progress.waited} records wait"
+    return "○", _ahead(plan, progress, now_s, 1 / 3)
+
+
+def _power_cut(plan: DemoPlan, progress: Progress, now_s: float) -> tuple[str, str]:
+    if not progress.kills:
+        return "○", _ahead(plan, progress, now_s, 1 / 2)
+    if not progress.agent_up or progress.back_s is None:
+        return "…", "the agent is dead; the arms stay where they are"
+    often = "once" if progress.kills == 1 else f"{progress.kills} times"
+    return (
+        "✓",
+        f"killed {often}, back in {progress.back_s:.1f} s; what it acknowledged is compared at the end",
+    )
+
+
+def _refused(count: int) -> str:
+    return f"{count} turned away" if count else "nobody turned away"
+
+
+def _ahead(plan: DemoPlan, progress: Progress, now_s: float, share: float) -> str:
+    if progress.started_s is None:
+        return "later"
+    return f"in {max(0.0, progress.started_s + share * plan.seconds - now_s):.0f} s"
+
+
+def _holds(progress: Progress) -> list[Text]:
+    figures = (
+        ("arm down on a car", progress.news.arm_on_a_car),
+        ("server errors", progress.server_errors),
+        ("conflicts", progress.conflicts),
+    )
+    line = Text(" ")
+    for name, value in figures:
+        line.append(f"{name} ").append(str(value), style="bold green" if not value else "bold red").append(
+            "   "
+        )
+    published = progress.news.counts["reading"]
+    line.append(
+        f"readings {progress.readings_acknowledged} of {published}   facts {progress.acknowledged_seq}"
+    )
+    return [line]
+
+
+def _told(progress: Progress, at_s: float, mark: str, what: str) -> Text:
+    return Text.assemble((f" {at_s - progress.began_s:6.1f} s  ", "dim"), (mark, COLOURS[mark]), f" {what}")

@@ -6,7 +6,8 @@ Nothing is asked of the programs themselves; each question is a file in evidence
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 SQL = Path(__file__).parent / "evidence_sql"
+EDGE_QUESTIONS = ("log", "spot_states", "claims", "spots", "promised", "stays", "conflicts")
+CLOUD_QUESTIONS = ("inbox", "spots", "counts", "claims", "stays", "conflicts")
 EPOCH_ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,13 +59,17 @@ class Promise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeEvidence:
-    """What the gateway's file holds. `spot_states` is (state, occurred at) by painted number."""
+    """What the gateway's file holds. `spot_states` is (state, occurred at) by painted number, `stays` how many are in each state.
+
+    `promised_by_type` counts the places of those who are inside.
+    """
 
     log: Sequence[LogEntry]
     spot_states: Mapping[str, tuple[str, datetime]]
-    reading_keys: frozenset[tuple[str, str]]
     claims: Sequence[Promise]
     spots_by_type: Mapping[str, int]
+    promised_by_type: Mapping[str, int]
+    stays: Mapping[str, int]
     conflicts: int
 
 
@@ -88,10 +95,7 @@ def read_edge(ledger: Path) -> EdgeEvidence:
     connection = sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
-        rows = {
-            name: connection.execute(question(f"edge_{name}")).fetchall()
-            for name in ("log", "spot_states", "reading_keys", "claims", "spots", "conflicts")
-        }
+        rows = {name: connection.execute(question(f"edge_{name}")).fetchall() for name in EDGE_QUESTIONS}
     finally:
         connection.close()
     return EdgeEvidence(
@@ -99,7 +103,6 @@ def read_edge(ledger: Path) -> EdgeEvidence:
         spot_states={
             row["number"]: (row["state"], _instant(row["occurred_us"])) for row in rows["spot_states"]
         },
-        reading_keys=frozenset((row["source"], row["key"]) for row in rows["reading_keys"]),
         claims=[
             Promise(
                 id=row["id"],
@@ -110,9 +113,21 @@ def read_edge(ledger: Path) -> EdgeEvidence:
             )
             for row in rows["claims"]
         ],
-        spots_by_type={row["type"]: row["n"] for row in rows["spots"]},
+        spots_by_type=_by(rows["spots"], "type"),
+        promised_by_type=_by(rows["promised"], "type"),
+        stays=_by(rows["stays"], "state"),
         conflicts=rows["conflicts"][0]["n"],
     )
+
+
+def count_log(ledger: Path) -> int:
+    """The number of the newest row of the gateway's log.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(question("edge_last")).fetchone()[0])
 
 
 def read_cloud(database_url: str, lot: str) -> CloudEvidence:
@@ -124,7 +139,7 @@ def read_cloud(database_url: str, lot: str) -> CloudEvidence:
     with psycopg.connect(database_url, row_factory=dict_row) as connection:
         rows = {
             name: connection.execute(question(f"cloud_{name}").encode(), {"lot": lot}).fetchall()
-            for name in ("inbox", "spots", "counts", "claims", "stays", "conflicts")
+            for name in CLOUD_QUESTIONS
         }
     outcomes: dict[str, int] = {}
     for row in rows["inbox"]:
@@ -147,6 +162,10 @@ def read_cloud(database_url: str, lot: str) -> CloudEvidence:
         stays={row["state"]: row["n"] for row in rows["stays"]},
         conflicts=rows["conflicts"][0]["n"],
     )
+
+
+def _by(rows: Iterable[sqlite3.Row], name: str) -> dict[str, int]:
+    return {row[name]: row["n"] for row in rows}
 
 
 def _entry(row: Mapping[str, object] | sqlite3.Row) -> LogEntry:

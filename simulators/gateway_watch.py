@@ -23,6 +23,7 @@ class GatewayState:
     acknowledged_seq: int = 0
     backlog: int = 0
     state: str = "ok"
+    conflicts: int = 0
 
 
 class GatewayWatch:
@@ -83,7 +84,10 @@ class GatewayWatch:
                 row = await (await connection.execute(statement, {"lot": self._lot})).fetchone()
                 if row is not None:
                     new = GatewayState(
-                        acknowledged_seq=row["acknowledged_seq"], backlog=row["backlog"], state=row["state"]
+                        acknowledged_seq=row["acknowledged_seq"],
+                        backlog=row["backlog"],
+                        state=row["state"],
+                        conflicts=row["conflicts"],
                     )
                     if new.acknowledged_seq != self.state.acknowledged_seq:
                         self._moved_at_s = loop.time()

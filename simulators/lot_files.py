@@ -91,7 +91,7 @@ def write_lot(lot: DemoLot) -> LotFiles:
     (lot.folder / "dev").mkdir(exist_ok=True)
     draw = Random(f"lot {lot.seed}")
     lot_id = str(UUID(int=draw.getrandbits(128), version=4))
-    tokens = {name: f"{draw.getrandbits(160):040x}" for name in _device_names()}
+    tokens = {name: f"{draw.getrandbits(64):016x}" for name in _device_names()}
     spots = [
         f"{prefix}{number:03d}" for _, _, prefix, first, last in PAINTED for number in range(first, last + 1)
     ]

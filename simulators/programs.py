@@ -1,10 +1,15 @@
-"""Real processes of the demo: each with its log, started, watched, killed and ended. Nothing is left running, whatever happens."""
+"""Real processes of the demo: each with its log, started, watched, killed and ended. Nothing is left running, whatever happens.
+
+Each leads a session of its own, so that Ctrl-C reaches the demo alone, which then ends them in order; and each is told by the kernel to end
+when the demo dies without a word (prctl(2), PR_SET_PDEATHSIG, by setpriv).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +18,7 @@ from pathlib import Path
 
 LINE_LIMIT = 1 << 20
 END_S = 10.0
+ONCE_S = 180.0
 
 
 class ProgramEnded(Exception):
@@ -22,6 +28,12 @@ class ProgramEnded(Exception):
 def lotgate(*arguments: str) -> list[str]:
     """The console script of this very environment, as an operator would type it."""
     return [str(Path(sys.executable).with_name("lotgate")), *arguments]
+
+
+def bound_to_us(command: Sequence[str]) -> list[str]:
+    """The command, killed by the kernel when this process is gone (Linux, util-linux); as it is where that cannot be had."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv is not None else list(command)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,19 +55,39 @@ class Program:
         """The process id while it runs."""
         return self._process.pid if self._process is not None and self._process.returncode is None else None
 
-    async def start(self) -> None:
-        """Start it; its output is appended to the log."""
+    @property
+    def status(self) -> int | None:
+        """Its exit status once it ended, minus the number of the signal that ended it."""
+        return None if self._process is None else self._process.returncode
+
+    async def start(self, more: Mapping[str, str] | None = None) -> None:
+        """Start it, with `more` in its environment; its output is appended to the log."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self.command,
+                *bound_to_us(self.command),
                 stdin=asyncio.subprocess.PIPE if self.talks else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if self.talks else log,
                 stderr=log,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **(more or {})},
                 limit=LINE_LIMIT,
+                start_new_session=True,
             )
         if self.talks:
             self._listening = asyncio.create_task(self._listen(self._process))
+
+    async def ended(self) -> None:
+        """Wait until it ends."""
+        if self._process is not None:
+            await self._process.wait()
+
+    async def fail_when_it_ends(self) -> None:
+        """Watch over a process that is to run as long as the demo.
+
+        Raises:
+            ProgramEnded: it ended.
+        """
+        await self.ended()
+        raise ProgramEnded(self.obituary())
 
     async def wait_for(self, event: str, within_s: float) -> Mapping[str, object]:
         """The first message with this event, of those heard and to come.
@@ -71,11 +103,11 @@ class Program:
                     if found is not None:
                         return found
                     if self.pid is None:
-                        raise ProgramEnded(self._obituary())
+                        raise ProgramEnded(self.obituary())
                     await self._news.wait()
         except TimeoutError:
             raise ProgramEnded(
-                f"{self.name} did not say {event!r} in {within_s:g} s; {self._obituary()}"
+                f"{self.name} did not say {event!r} in {within_s:g} s; {self.obituary()}"
             ) from None
 
     async def wait_for_file(self, path: Path, within_s: float) -> str:
@@ -88,7 +120,7 @@ class Program:
         until = loop.time() + within_s
         while not (path.exists() and (text := path.read_text().strip())):
             if self.pid is None or loop.time() > until:
-                raise ProgramEnded(f"{path.name} was not written; {self._obituary()}")
+                raise ProgramEnded(f"{path.name} was not written; {self.obituary()}")
             await asyncio.sleep(0.02)
         return text
 
@@ -104,6 +136,12 @@ class Program:
     async def stop(self) -> None:
         """End it in order; after ten seconds, at once."""
         await self._end(signal.SIGTERM)
+
+    def obituary(self) -> str:
+        """Whether it runs, with the last lines of its log."""
+        last = self.log.read_text(errors="replace").splitlines()[-6:] if self.log.exists() else []
+        status = "still runs" if self.pid is not None else f"ended with {self.status}"
+        return f"{self.name} {status}; its log {self.log} ends with: " + " | ".join(last)
 
     async def _end(self, how: signal.Signals) -> None:
         process = self._process
@@ -128,26 +166,29 @@ class Program:
         await process.wait()
         self._news.set()
 
-    def _obituary(self) -> str:
-        last = self.log.read_text(errors="replace").splitlines()[-6:] if self.log.exists() else []
-        status = "still runs" if self.pid is not None else "ended"
-        return f"{self.name} {status}; its log {self.log} ends with: " + " | ".join(last)
-
 
 async def run_once(name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> str:
     """Run a command to its end; its standard output.
 
     Raises:
-        ProgramEnded: it failed.
+        ProgramEnded: it failed, or did not end in time.
     """
     process = await asyncio.create_subprocess_exec(
-        *command,
+        *bound_to_us(command),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
+        start_new_session=True,
     )
-    out, err = await process.communicate()
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), ONCE_S)
+    except TimeoutError:
+        raise ProgramEnded(f"{name} did not end in {ONCE_S:g} s") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     log.write_bytes(out + err)
     if process.returncode:
         raise ProgramEnded(f"{name} exited {process.returncode}: {err.decode(errors='replace').strip()}")

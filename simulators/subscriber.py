@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -84,7 +85,8 @@ class Subscriber:
                     ("/api/v1/parking-lots", near),
                     (f"/api/v1/parking-lots/{self._lot}", {}),
                 ):
-                    answer = await client.get(path, params=query)
-                    self.asked += 1
-                    self.errors += answer.status_code >= SERVER_ERROR
+                    with suppress(httpx.TransportError):  # a centre that is dead answers nothing wrong
+                        answer = await client.get(path, params=query)
+                        self.asked += 1
+                        self.errors += answer.status_code >= SERVER_ERROR
                 await asyncio.sleep(SEARCH_EVERY_S)

@@ -1,2 +1,0 @@
--- The messages that their sources numbered and that are stored.
-SELECT source, key FROM reading_keys
