@@ -57,5 +57,7 @@ async def test_agent_and_centre_killed_at_random_moments_lose_and_double_nothing
 
 
 @pytest.mark.proof
-async def test_fifty_deaths_of_the_agent_and_twenty_of_the_centre_lose_and_double_nothing(folder: Path) -> None:
+async def test_fifty_deaths_of_the_agent_and_twenty_of_the_centre_lose_and_double_nothing(
+    folder: Path,
+) -> None:
     assert await survive(folder, agent=50, centre=20) == {}

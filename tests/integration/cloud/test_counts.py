@@ -182,7 +182,7 @@ async def test_a_count_that_nobody_touches_changes_when_its_time_is_over(
 
 
 async def test_free_is_never_below_nought_nor_above_the_total(gateway: Lane1) -> None:
-    """Complaint 13: 8,259 free of 140."""
+    """Complaints row 13: 8,259 free of 140."""
     for _ in range(9):
         gateway.log.stay("stay_entered", stay())
     await gateway.send()

@@ -1,4 +1,4 @@
-"""A page of the log: once in effect, in order, whatever is in it."""
+"""A page of the log: once in effect, in order, whatever is in it (complaints rows 5, 6 and 7)."""
 
 from __future__ import annotations
 

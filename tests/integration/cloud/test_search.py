@@ -149,6 +149,7 @@ async def test_full_is_only_what_has_no_place_left_and_stays_within_its_bounds(
 
 
 async def test_closed_is_not_full_and_not_known_is_neither(gateway: Lane1, client: httpx.AsyncClient) -> None:
+    """Complaints row 13: an always-full lot was in fact closed."""
     await gateway.rows_do('UPDATE parking_lots SET operating_hours = \'{"1": ["20:00", "22:00"]}\'')
     (lot,) = (await client.get("/parking-lots", params=BERLIN)).json()["items"]
     assert lot["status"] == "closed"

@@ -100,6 +100,7 @@ async def test_a_document_that_cannot_be_understood_is_kept_aside_and_the_next_o
 
 
 async def test_a_hundred_reconnects_while_documents_and_facts_flow_lose_nothing(tmp_path: Path) -> None:
+    """Complaints row 20."""
     centre = Centre(hang_up_after=4)
     async with unit_on(tmp_path, centre) as unit:
         for n in range(1, 101):
@@ -116,6 +117,7 @@ async def test_a_hundred_reconnects_while_documents_and_facts_flow_lose_nothing(
 
 
 async def test_a_line_that_stays_open_and_carries_nothing_is_left_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Complaints row 19."""
     centre = Centre()
     async with unit_on(tmp_path, centre, answer_s=0.3) as unit:
         await eventually(drained(unit, centre))
@@ -130,6 +132,7 @@ async def test_a_line_that_stays_open_and_carries_nothing_is_left_and_nothing_is
 
 
 async def test_where_only_answers_do_not_come_back_the_rows_go_again_and_apply_once(tmp_path: Path) -> None:
+    """Complaints row 19."""
     centre = Centre()
     async with unit_on(tmp_path, centre, answer_s=0.3) as unit:
         await eventually(drained(unit, centre))
@@ -144,6 +147,7 @@ async def test_where_only_answers_do_not_come_back_the_rows_go_again_and_apply_o
 
 
 async def test_a_backlog_drains_past_a_centre_that_refuses_slows_and_hangs_up(tmp_path: Path) -> None:
+    """Complaints row 27."""
     centre = Centre(slow_s=0.01, hang_up_after=9)
     centre.disk.busy = 5
     async with unit_on(tmp_path, centre) as unit:

@@ -1,4 +1,4 @@
-"""What sensors and people say: every replica ends alike, and no count leaves 0 … total."""
+"""What sensors and people say: every replica ends alike, and no count leaves 0 … total (complaints row 13)."""
 
 from __future__ import annotations
 
