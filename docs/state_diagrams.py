@@ -58,15 +58,25 @@ def arrows_of_lane(table: LaneTable) -> Iterable[Arrow]:
 def arrows_with_acts(
     table: Mapping[tuple[_State, _Event], tuple[_State, tuple[_Act, ...]]],
 ) -> Iterable[Arrow]:
-    """The arrows of a table {(state, event): (state, acts)}; events that lead the same way with the same acts share one arrow."""
-    together: dict[tuple[_State, _State, tuple[_Act, ...]], list[_Event]] = {}
+    """The arrows of a table {(state, event): (state, acts)}. Events that lead the same way with the same acts share one arrow, and what leaves
+    a state where it is shares one loop.
+    """
+    together: dict[tuple[_State, _State], dict[tuple[_Act, ...], list[_Event]]] = {}
     for (source, event), (target, acts) in table.items():
         if source is not target or acts:
-            together.setdefault((source, target, acts), []).append(event)
-    for (source, target, acts), events in together.items():
-        told = ",\\n".join(event.replace("_", " ") for event in events)
-        done = ", ".join(act.replace("_", " ") for act in acts)
-        yield source, target, f"{told}\\n/ {done}" if done else f"{told}\\n"
+            together.setdefault((source, target), {}).setdefault(acts, []).append(event)
+    for (source, target), ways in together.items():
+        told = [_told(events, acts) for acts, events in ways.items()]
+        if source is target:
+            yield source, target, "\\l".join([*told, ""])
+        else:
+            yield from ((source, target, f"{each}\\l") for each in told)
+
+
+def _told(events: Iterable[StrEnum], acts: Iterable[StrEnum]) -> str:
+    heard = ", ".join(event.replace("_", " ") for event in events)
+    done = ", ".join(act.replace("_", " ") for act in acts)
+    return f"{heard}\\l  / {done}" if done else heard
 
 
 def arrows_of_steps(table: Mapping[_State, frozenset[_State]]) -> Iterable[Arrow]:
@@ -84,7 +94,7 @@ def graph(title: str, first: str, arrows: Iterable[Arrow]) -> str:
         f'  "{first}" [fillcolor="#ffc61a", penwidth=2];',
     ]
     for source, target, label in arrows:
-        text = label.replace("_", " ") if "\\n" not in label else label
+        text = label if "\\" in label else label.replace("_", " ")
         lines.append(f'  "{source}" -> "{target}" [label="{text}"];')
     return "\n".join([*lines, "}"])
 

@@ -62,6 +62,7 @@ from sync.participant_news import (
     LinkIsOpen,
     OperatorDecides,
     ParticipantEffect,
+    ParticipantNews,
     PassShown,
     PrepareArrived,
     Say,
@@ -132,8 +133,11 @@ class LotHost:
         waiting = sum(isinstance(each, Commit) for each in self.waiting)
         return LotStanding(epoch=1, last_seq=len(self.card.log) + waiting)
 
-    def hear(self, news: object) -> list[ParticipantEffect]:
-        effects = list(self.participants.step(news, self.world.moment, self.standing))  # type: ignore[arg-type]  # drawn
+    def hear(self, news: ParticipantNews | LinkIsOpen | TimePassed) -> list[ParticipantEffect]:
+        transaction = of(news.prepare) if isinstance(news, PrepareArrived) else getattr(news, "id", None)
+        state = None if transaction is None else self.participants.part(transaction).state
+        self.world.seen[state, type(news).__name__] += 1
+        effects = list(self.participants.step(news, self.world.moment, self.standing))
         for effect in effects:
             self.take(effect)
         return effects
@@ -601,7 +605,7 @@ class World:
                 assert self.lot.card.claims[part.claim].state is ClaimState.HELD
 
 
-def of(frame: Vote | Inquiry | DecisionAck | Decision | Answer) -> TransactionId:
+def of(frame: Prepare | Vote | Inquiry | DecisionAck | Decision | Answer) -> TransactionId:
     return TransactionId(reservation=frame.reservation, revision=frame.revision)
 
 

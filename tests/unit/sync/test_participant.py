@@ -424,6 +424,15 @@ def test_an_operators_word_is_compared_and_the_coordinators_stands(mine: Outcome
     assert [claim for claim in lot.book.claims() if claim.state is ClaimState.FIRM] == firm
 
 
+def test_a_place_taken_again_after_a_wrong_abort_by_hand_survives_the_decision_told_twice() -> None:
+    lot = lot_in(S.ABRT_BY_HAND)
+    told = replace(COMMITTED, claim=replace(own_claim(), id=ClaimId("claim-r-1"), spot=SpotId("e0")))
+    for _ in range(2):
+        lot.hear(told)
+        assert [(claim.id, claim.state) for claim in lot.book.claims()] == [("lot-1", ClaimState.FIRM)]
+    assert lot.book.claim(ClaimId("claim-r-1")).version == 3, "higher than the row that the centre has"
+
+
 # The pass
 
 
