@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from drivers.supervisor import Supervisor
+from edge.commitments import Commitments
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.lane_log import LotLaneLog
@@ -50,6 +51,7 @@ class Agent:
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
+    commitments: Commitments
     server: LocalServer
     link: LinkTask | None
     notifier: ServiceNotifier
@@ -94,6 +96,7 @@ class Agent:
             self._lanes_live(),
             self.server.run(),
             self.promises.run(),
+            self.commitments.run(),
             self.housekeeping.run(),
             self.heartbeat.run(),
             self._finish_payments(),

@@ -21,7 +21,9 @@ from edge.api.app import make_app
 from edge.api.desk import ClockStatus
 from edge.api.devices import Device, Role
 from edge.api.pages.renderer import Site
+from edge.bookings import Bookings
 from edge.centre import Centre
+from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.desk import LotDesk
 from edge.entering import Entering
@@ -109,8 +111,16 @@ def make_agent(
         losses=(*unit.losses, *opened.losses),
     )
     prices = PriceList([settings.tariff])
+    commitments = Commitments(
+        ledger, clock=clock, lower_bound=clock.now, new_id=new_id, random=random, failpoints=failpoints
+    )
+    bookings = Bookings(lot=settings.lot, ledger=ledger, commitments=commitments, clock=clock)
     configuration = Configuration(
-        ledger=ledger, now=clock.now, on_tariff=prices.add, on_keys=lambda _keys: None
+        ledger=ledger,
+        now=clock.now,
+        on_tariff=prices.add,
+        on_keys=bookings.trust,
+        decisions=commitments,
     )
     for document in ledger.documents():
         configuration.restore(document)
@@ -133,6 +143,7 @@ def make_agent(
         prices=prices,
         office=office,
         plates=plates,
+        bookings=bookings,
         log=lane_log,
         clock=clock,
         new_id=new_id,
@@ -145,6 +156,7 @@ def make_agent(
         office=office,
         payments=payments,
         plates=plates,
+        bookings=bookings,
         log=lane_log,
         clock=clock,
         new_id=new_id,
@@ -194,6 +206,7 @@ def make_agent(
             ),
             ledger=ledger,
             documents=configuration,
+            commit=commitments,
             picture=LinkPicture(
                 ledger,
                 lanes=lambda: [(lane, runner.state.phase.value) for lane, runner in runners.items()],
@@ -260,6 +273,7 @@ def make_agent(
         server=LocalServer(
             app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
         ),
+        commitments=commitments,
         link=link,
         notifier=notifier,
         heartbeat=Heartbeat(ledger=ledger, runners=tuple(runners.values()), notifier=notifier, clock=clock),

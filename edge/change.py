@@ -17,6 +17,7 @@ from parking.ids import SpotId, StayId
 from parking.stays import Stay, StayState
 from sync.events import EventDraft, EventKind
 from sync.instants import to_us
+from sync.part import Part
 from sync.rows import claim_row, demand_row, payment_row, stay_row
 
 STAY_FACTS: Mapping[StayState, EventKind] = {
@@ -84,6 +85,14 @@ class TokenSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartChanged:
+    """How far a transaction of the commit is here, since `at`."""
+
+    part: Part
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
     """Two promises that clash: both are on record, the later one outside the rule of no overlap."""
 
@@ -118,6 +127,7 @@ class Tidy:
     acknowledged_hour: int
     plates_before: datetime
     tokens_before: datetime
+    transactions_before: datetime
     keep_reading_keys: int
     keep_quarantine: int
     log_rows: int
@@ -140,6 +150,7 @@ class Change:
     quarantine: tuple[QuarantinedRecord, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     tokens_seen: tuple[TokenSeen, ...] = ()
+    parts: tuple[PartChanged, ...] = ()
     acknowledged: Acknowledgement | None = None
     tidy: Tidy | None = None
     meta: Mapping[str, str | int | bytes | None] = field(default_factory=dict)
@@ -158,6 +169,7 @@ class Change:
         documents: Iterable[StoredDocument] = (),
         tokens_seen: Iterable[TokenSeen] = (),
         conflicts: Iterable[Conflict] = (),
+        parts: Iterable[PartChanged] = (),
     ) -> Change:
         """A change that tells all of its rows; `at` is the civil instant at which it happened, `events` go last."""
         rows = (tuple(claims), tuple(stays), tuple(demands), tuple(payments))
@@ -171,6 +183,7 @@ class Change:
             documents=tuple(documents),
             tokens_seen=tuple(tokens_seen),
             conflicts=tuple(conflicts),
+            parts=tuple(parts),
         )
 
     def refuse_untold(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from parking.errors import ParkingError
 from parking.ids import LotId
 from parking.tariff import Tariff
 from parking.tariff_document import parse_tariff
+from sync import commit_documents
 from sync.errors import MalformedFrame
 from sync.events import EventKind
 from sync.fields import Fields, binary, optional, plain_map, sequence, text, word
@@ -25,10 +27,19 @@ from sync.instants import to_us
 from sync.keys import PUBLIC_BYTES
 from sync.message_pack import unpack
 from sync.messages import Document
+from sync.participant_news import Decided
 from sync.tokens import KeyRole, TokenKey
+from sync.transaction import TransactionId
 
 REFUSED_KIND = "refused"
 MOST_KEYS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelledBy:
+    """The revision that cancels its reservation; whether the pass was used here is the ledger's to know."""
+
+    id: TransactionId
 
 
 class DocumentLedger(Protocol):
@@ -44,8 +55,22 @@ class DocumentLedger(Protocol):
         ...
 
 
+class DecisionTaker(Protocol):
+    """The lot's side of the commit (edge/commitments)."""
+
+    async def document(self, news: Decided | CancelledBy, stored: StoredDocument) -> None:
+        """Apply a decision or a cancellation and its number in one change; return when it is durable.
+
+        Raises:
+            MalformedFrame: it is not about this lot.
+        """
+        ...
+
+
 class Configuration:
-    """Applies documents. `on_tariff` and `on_keys` are told what is durable, and take effect at once."""
+    """Applies documents. `on_tariff` and `on_keys` are told what is durable, and take effect at once; what the commit decides goes to
+    `decisions`, which writes it with the document's number.
+    """
 
     def __init__(
         self,
@@ -54,22 +79,28 @@ class Configuration:
         now: Callable[[], datetime],
         on_tariff: Callable[[Tariff], None],
         on_keys: Callable[[tuple[TokenKey, ...]], None],
+        decisions: DecisionTaker,
     ) -> None:
         self._ledger = ledger
         self._now = now
         self._on_tariff = on_tariff
         self._on_keys = on_keys
+        self._decisions = decisions
 
     async def apply(self, document: Document) -> None:
         """Apply `document`, the next in order; return when it is durable. One that was applied before changes nothing."""
         if document.n <= self._ledger.document_n:
             return
+        stored = StoredDocument(n=document.n, kind=document.kind, body=document.body)
         try:
+            news = decision_in(document)
+            if news is not None:
+                await self._decisions.document(news, stored)
+                return
             take_effect = self._effect_of(document.kind, document.body)
         except (MalformedFrame, ParkingError) as error:
             await self._ledger.commit(self._refusal(document, error))
             return
-        stored = StoredDocument(n=document.n, kind=document.kind, body=document.body)
         await self._ledger.commit(Change(documents=(stored,)))
         take_effect()
 
@@ -116,6 +147,21 @@ class Configuration:
                 ),
             ),
         )
+
+
+def decision_in(document: Document) -> Decided | CancelledBy | None:
+    """What the commit decided, in a document of its two kinds; None in any other.
+
+    Raises:
+        MalformedFrame: it holds something else; `field` names it.
+    """
+    match document.kind:
+        case commit_documents.DECISION:
+            return commit_documents.decision_from(document.body)
+        case commit_documents.CANCELLATION:
+            return CancelledBy(id=commit_documents.cancellation_from(document.body))
+        case _:
+            return None
 
 
 def tariff_of(body: bytes) -> Tariff:

@@ -7,10 +7,11 @@ and the arm lie two steps, so the same credential presented again opens for the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from edge.change import Change, PlateOfStay, fact
+from edge.bookings import Bookings, credential_of
+from edge.change import Change, PlateOfStay, TokenSeen, fact
 from edge.durable import is_durable
 from edge.lane_log import LotLaneLog, Refused
 from edge.lane_words import called_for
@@ -30,6 +31,7 @@ from parking.opening import is_open, opens_at
 from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
 from sync.events import EventDraft, EventKind
 from sync.instants import to_us
+from sync.tokens import TokenKind
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Entering:
     prices: PriceList
     office: TicketOffice
     plates: PlateKeys
+    bookings: Bookings
     log: LotLaneLog
     clock: Clock
     new_id: Callable[[], str]
@@ -49,9 +52,8 @@ class Entering:
     async def decide(self, visit: Visit) -> Answered:
         """Decide on what the visit presented and make it durable, see `LaneWork.decide`."""
         ids = NewIds(stay=StayId(self.new_id()), claim=ClaimId(self.new_id()), epoch=self.ledger.epoch)
-        arrival = self._arrival(visit, ids.stay)
         now = self.clock.now()
-        decision = decide_entry(arrival, self._standing(), self.ledger.book, now=now, ids=ids)
+        arrival, decision, paid_until = self._judged(visit, ids, now)
         if not decision.allowed:
             return self._refuse(visit, arrival, decision)
         if decision.reason is Reason.ALREADY_ADMITTED:
@@ -69,6 +71,7 @@ class Entering:
             claim=decision.claim,
             over_count=decision.over_count,
             tariff_version=self.prices.in_force(now).name_of_version,
+            paid_until=paid_until,
         )
         ticket = self._ticket(stay)
         change = Change.record(
@@ -80,7 +83,9 @@ class Entering:
             if visit.presented.kind is PresentedKind.PLATE
             else (),
         )
-        if not await is_durable(self.ledger, self.ledger.commit(change, urgent=True)):
+        stored = await is_durable(self.ledger, self.ledger.commit(change, urgent=True))
+        # A booking was promised before: its driver is not the one to turn away while the disk takes nothing.
+        if not stored and stay.credential.kind is not CredentialKind.PASS:
             self._end(stay, StayEvent.VOIDED)
             return self._refuse(visit, arrival, Decision(allowed=False, reason=Reason.NOT_STORING))
         return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, ticket=ticket)
@@ -105,10 +110,54 @@ class Entering:
     def _end(self, stay: Stay, event: StayEvent) -> None:
         """The admission is over: the vehicle is inside, or it never came."""
         now = self.clock.now()
-        claims = self.ledger.book.release_of(stay) if event is StayEvent.VOIDED else ()
-        self.ledger.commit(
-            Change.record(at=now, claims=claims, stays=(stay.after(event, now),)), urgent=False
+        claims = self.ledger.book.release_of_void(stay) if event is StayEvent.VOIDED else ()
+        change = Change.record(
+            at=now,
+            claims=claims,
+            stays=(stay.after(event, now),),
+            tokens_seen=self._used(stay, now) if event is StayEvent.ENTERED else (),
         )
+        self.ledger.commit(change, urgent=False)
+
+    def _used(self, stay: Stay, now: datetime) -> tuple[TokenSeen, ...]:
+        """A pass is used once its car is inside."""
+        if stay.credential.kind is not CredentialKind.PASS:
+            return ()
+        revision = self.bookings.revision(stay)
+        subject = stay.credential.subject
+        return (TokenSeen(kind=TokenKind.PASS.value, subject=subject, revision=revision, at=now),)
+
+    def _judged(self, visit: Visit, ids: NewIds, now: datetime) -> tuple[Arrival, Decision, datetime | None]:
+        """Who asks to come in, whether they may, and until when it is paid already."""
+        presented = visit.presented
+        if presented.kind is PresentedKind.CODE and self.bookings.is_pass(presented.text):
+            return self._judged_pass(presented.text, ids, now)
+        arrival = self._arrival(visit, ids.stay)
+        return arrival, decide_entry(arrival, self._standing(), self.ledger.book, now=now, ids=ids), None
+
+    def _judged_pass(
+        self, text: str, ids: NewIds, now: datetime
+    ) -> tuple[Arrival, Decision, datetime | None]:
+        """The pass's own checks come first; then it commits, and what it commits is a booking like any other."""
+        shown = self.bookings.at_entry(text)
+        if isinstance(shown, Reason):
+            unknown = Arrival(credential=Credential(kind=CredentialKind.PASS, subject=""), known=False)
+            return unknown, Decision(allowed=False, reason=shown), None
+        credential = credential_of(shown)
+        arrival = Arrival(credential=credential, type=shown.type, stay=self.ledger.open_stay(credential))
+        used = self.bookings.used(shown)
+        if used is not None:
+            return arrival, Decision(allowed=False, reason=used, call_help=True), None
+        honour = self.bookings.honour(shown)
+        if honour.refusal is not None:
+            return arrival, Decision(allowed=False, reason=honour.refusal, call_help=True), None
+        paid_until = shown.window.ends_at
+        if honour.claim is None and arrival.stay is None:
+            granted = Decision(allowed=True, reason=Reason.GRANTED, stay=ids.stay, over_count=True)
+            return arrival, granted, paid_until
+        booked = replace(arrival, booking=honour.claim)
+        decision = decide_entry(booked, self._standing(), self.ledger.book, now=now, ids=ids)
+        return booked, decision, paid_until
 
     def _arrival(self, visit: Visit, new_stay: StayId) -> Arrival:
         """What is on record about what was presented; a new ticket's subject is the stay that it would open."""

@@ -23,6 +23,7 @@ from sync.instants import to_us
 LOG_KEPT = timedelta(days=14)
 PLATES_KEPT = timedelta(days=2)
 TOKENS_KEPT = timedelta(days=400)
+TRANSACTIONS_KEPT = timedelta(days=30)
 LOG_ROWS_A_STEP = 1_000
 KEEP_ASIDE = 1_000
 EVERY_S = 30.0
@@ -62,6 +63,7 @@ class Housekeeping:
                     acknowledged_hour=hour,
                     plates_before=now - PLATES_KEPT,
                     tokens_before=now - TOKENS_KEPT,
+                    transactions_before=now - TRANSACTIONS_KEPT,
                     keep_reading_keys=MOST_KEYS // 10 if scarce else MOST_KEYS,
                     keep_quarantine=KEEP_ASIDE // 10 if scarce else KEEP_ASIDE,
                     log_rows=LOG_ROWS_A_STEP,

@@ -19,6 +19,8 @@ NO_TERMINAL = "Money is owed, and this lane has no terminal."
 CALLED_FOR: Mapping[Reason, str] = {
     Reason.BLOCKED_CREDENTIAL: "A blocked ticket, card or plate asks to come in.",
     Reason.ALREADY_INSIDE: "A ticket, card or plate that is inside already asks to come in.",
+    Reason.PASS_USED: "A pass that was used before asks to come in.",
+    Reason.BOOKING_OVER: "A booking that is over asks to come in.",
     Reason.BOOKING_NOT_FIRM: "A booking that is not confirmed asks to come in.",
     Reason.BOOKED_BUT_FULL: "A driver with a booking finds the car park full of cars.",
     Reason.ALREADY_LEFT: "A ticket that left before was let out again.",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from edge.bookings import Bookings
 from edge.change import Change
 from edge.durable import is_durable
 from edge.lane_log import LotLaneLog, Refused
@@ -37,12 +38,16 @@ PAID_BEFORE = "Paid before"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """What leaving at `at` would cost: the price from entry, and what is still owed of it."""
+    """What leaving at `at` would cost: the price from entry (of a booked stay: from its booking's end), and what is still owed of it.
+
+    `prepaid`: the booking covers all of it.
+    """
 
     stay: Stay
     price: Price
     owed_minor: int
     at: datetime
+    prepaid: bool = False
 
     @property
     def lines(self) -> tuple[Mapping[str, object], ...]:
@@ -62,6 +67,7 @@ class Leaving:
     office: TicketOffice
     payments: Payments
     plates: PlateKeys
+    bookings: Bookings
     log: LotLaneLog
     clock: Clock
     new_id: Callable[[], str]
@@ -77,6 +83,7 @@ class Leaving:
             readable=readable,
             stay=stay,
             owed_minor=0 if quote is None else quote.owed_minor,
+            prepaid=quote is not None and quote.prepaid,
             bill_later=self.ledger.unwritable is not None,
         )
         decision = decide_exit(departure, self.lot.policy, now=now)
@@ -126,14 +133,20 @@ class Leaving:
         if presented.kind is PresentedKind.PLATE:
             credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.hash(presented.text))
             return True, self.ledger.open_stay(credential)
+        if self.bookings.is_pass(presented.text):
+            booked = self.bookings.at_exit(presented.text)
+            return (False, None) if isinstance(booked, Reason) else (True, booked)
         token = self.office.read(presented.text)
         return token is not None, None if token is None else self.stay_of(token)
 
     def quote(self, stay: Stay, now: datetime) -> Quote:
         """What the stay owes at `now`; changes nothing."""
-        price = self.prices.price_of(stay, now)
+        booked_until = self.bookings.covers_until(stay)
+        charged = stay if booked_until is None else _charged_after(stay, min(booked_until, now))
+        price = self.prices.price_of(charged, now)
         owed_minor = max(0, price.total_minor - self.payments.paid_minor(stay))
-        return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now)
+        prepaid = booked_until is not None and now <= booked_until
+        return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now, prepaid=prepaid)
 
     def stay_of(self, token: ReadToken) -> Stay:
         """The stay on record, or, where this ledger has none, the one that the signed ticket itself tells.
@@ -179,3 +192,9 @@ class Leaving:
                 subject=visit.stay_id or "",
             )
         )
+
+
+def _charged_after(stay: Stay, booked_until: datetime) -> Stay:
+    """The part of a booked stay that its booking does not cover, as the price list sees it."""
+    since = stay.entered_at or stay.admitted_at
+    return replace(stay, entered_at=max(since, booked_until))

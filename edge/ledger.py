@@ -34,6 +34,8 @@ from sync.chain import genesis
 from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
+from sync.part import Part
+from sync.transaction import TransactionId
 
 Verdict = Literal["ok", "fenced"]
 FENCED = "fenced"
@@ -99,6 +101,7 @@ class Ledger:
         self._documents: list[StoredDocument] = sorted(recovered.documents, key=lambda document: document.n)
         self.document_n = max((d.n for d in recovered.documents), default=0)
         self._tokens_seen: dict[tuple[str, str], int] = dict(recovered.tokens_seen)
+        self._parts: dict[TransactionId, Part] = {part.id: part for part in recovered.parts}
         self._subscribers: list[Callable[[Change], None]] = []
         self._last: asyncio.Future[None] | None = None
 
@@ -240,6 +243,10 @@ class Ledger:
     def token_seen(self, kind: str, subject: str) -> int | None:
         """The highest revision of a token that was presented here."""
         return self._tokens_seen.get((kind, subject))
+
+    def parts(self) -> Sequence[Part]:
+        """The lot's part in every commit that is kept, as of the last change."""
+        return list(self._parts.values())
 
     def meta(self, key: str) -> str | int | bytes | None:
         """A value remembered by an earlier change."""
@@ -407,6 +414,8 @@ class Ledger:
         for token in change.tokens_seen:
             seen = (token.kind, token.subject)
             self._tokens_seen[seen] = max(token.revision, self._tokens_seen.get(seen, 0))
+        for changed in change.parts:
+            self._parts[changed.part.id] = changed.part
         for document in change.documents:
             self._documents.append(document)
             self.document_n = max(self.document_n, document.n)

@@ -23,17 +23,28 @@ from edge.link_picture import LinkPicture
 from parking.clock import Clock
 from parking.lot import Lot
 from sync.codec import encode, kind_of
-from sync.edge_session import EdgeEffect, EdgeFacts, EdgeSession, EdgeTimes
+from sync.edge_session import EdgeEffect, EdgeFacts, EdgeSession, EdgeState, EdgeTimes
 from sync.failpoints import Failpoints
 from sync.incarnation import Verdict
 from sync.instants import to_us
 from sync.keys import SigningKey
-from sync.messages import Document, Frame, LogRow, Page
+from sync.messages import (
+    Answer,
+    Decision,
+    Document,
+    Frame,
+    FromParticipant,
+    LogRow,
+    Page,
+    Prepare,
+    Vote,
+)
 from sync.pace import Pace, PaceSettings
 from sync.session import (
     Acknowledged,
     ApplyDocument,
     Close,
+    Deliver,
     FrameRefused,
     Opened,
     PeerComplained,
@@ -48,6 +59,7 @@ LOG = structlog.stdlib.get_logger("edge.line")
 
 PAGE_SENT = "edge.line.page_sent"
 BEFORE_ACKNOWLEDGED = "edge.line.before_acknowledged"
+VOTE_SENT = "edge.line.vote_sent"
 DOCUMENT_ARRIVED = "edge.line.document_arrived"
 DOCUMENT_DURABLE = "edge.line.document_durable"
 
@@ -113,6 +125,22 @@ class LinkLedger(Protocol):
         ...
 
 
+class Commit(Protocol):
+    """The lot's side of the commit (edge/commitments)."""
+
+    def link_opened(self, speaker: Callable[[FromParticipant], None]) -> None:
+        """A session stands; `speaker` sends a frame in it, as long as it does."""
+        ...
+
+    def link_lost(self) -> None:
+        """It is over."""
+        ...
+
+    def hear(self, frame: Prepare | Decision | Answer) -> None:
+        """A frame of this session came."""
+        ...
+
+
 class Documents(Protocol):
     """Who applies what the centre decides (edge/configuration)."""
 
@@ -164,6 +192,7 @@ class LineParts:
     settings: LinkSettings
     ledger: LinkLedger
     documents: Documents
+    commit: Commit
     picture: LinkPicture
     key: SigningKey
     clock: Clock
@@ -187,6 +216,7 @@ class Line:
         self._verdict = VerdictGiven(verdict="ok", reason="")
         self._states_sent: dict[tuple[str, int], SpotState] = {}
         self._applying: asyncio.Task[int] | None = None
+        self._said: deque[FromParticipant] = deque()
         self._session = EdgeSession(
             self._facts(),
             sign=parts.key.sign,
@@ -203,6 +233,7 @@ class Line:
             return Close(reason=str(error))
         finally:
             self._session.lost()
+            self._parts.commit.link_lost()
             if self._applying is not None:
                 self._applying.cancel()
 
@@ -240,6 +271,14 @@ class Line:
         last_seq = self._parts.ledger.last_seq
         effects = self._session.wake(self._now_s(), last_seq=last_seq, states_changed=states_changed)
         await self._carry_out(effects)
+        while self._said and self._session.state is EdgeState.OPEN:
+            await self._carry_out(self._session.say(self._said.popleft()))
+
+    def _say(self, frame: FromParticipant) -> None:
+        """Send a frame of the commit in this session, as soon as it is open; nowhere once it is over."""
+        if self._session.state not in {EdgeState.CLOSED, EdgeState.FENCED}:
+            self._said.append(frame)
+            self._parts.wakeup.call(states_changed=False)
 
     async def _carry_out(self, effects: Sequence[EdgeEffect]) -> None:
         waiting = deque(effects)
@@ -269,6 +308,8 @@ class Line:
             case ApplyDocument(document=document):
                 parts.failpoints.hit(DOCUMENT_ARRIVED)
                 self._applying = asyncio.create_task(self._apply(document))
+            case Deliver(frame=Prepare() | Decision() | Answer() as delivered):
+                parts.commit.hear(delivered)
             case _:
                 self._note(effect)
         return []
@@ -283,9 +324,13 @@ class Line:
                     self._parts.ledger.fence(reason)
             case Opened():
                 self._parts.on_up(effect, self._verdict)
+                self._parts.commit.link_opened(self._say)
             case FrameRefused(code=code, field=name, about=about):
                 self._parts.refused[code] += 1
                 LOG.warning("frame_refused", code=code, field=name, about=about)
+            case Deliver(frame=delivered):
+                self._parts.refused["nobody_here"] += 1
+                LOG.warning("frame_for_nobody", kind=kind_of(delivered))
             case PeerComplained(error=error):
                 self._parts.refused[f"by_centre_{error.code}"] += 1
                 LOG.warning("centre_complains", code=error.code, field=error.field, message=error.message)
@@ -300,6 +345,8 @@ class Line:
             return
         if isinstance(frame, Page):
             self._parts.failpoints.hit(PAGE_SENT)
+        elif isinstance(frame, Vote):
+            self._parts.failpoints.hit(VOTE_SENT)
 
     async def _apply(self, document: Document) -> int:
         await self._parts.documents.apply(document)

@@ -21,7 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from edge.change import Change
-from edge.line import Documents, Line, LineParts, LinkLedger, LinkSettings, Wakeup
+from edge.line import Commit, Documents, Line, LineParts, LinkLedger, LinkSettings, Wakeup
 from edge.link_picture import LinkPicture
 from parking.clock import Clock
 from sync.errors import LocalError
@@ -59,6 +59,7 @@ class Link:
         *,
         ledger: LinkLedger,
         documents: Documents,
+        commit: Commit,
         picture: LinkPicture,
         key: SigningKey,
         clock: Clock,
@@ -79,6 +80,7 @@ class Link:
             settings=settings,
             ledger=ledger,
             documents=documents,
+            commit=commit,
             picture=picture,
             key=key,
             clock=clock,

@@ -97,7 +97,7 @@ class Promises:
         now = self.clock.now()
         LOG.info("stay_voided", stay=stay.id, lane=stay.lane)
         change = Change.record(
-            at=now, claims=self.ledger.book.release_of(stay), stays=(stay.after(StayEvent.VOIDED, now),)
+            at=now, claims=self.ledger.book.release_of_void(stay), stays=(stay.after(StayEvent.VOIDED, now),)
         )
         self.ledger.commit(change, urgent=False)
 

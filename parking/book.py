@@ -224,6 +224,10 @@ class Book:
             return ()
         return (claim.moved_to(ClaimState.RELEASED),)
 
+    def release_of_void(self, stay: Stay) -> tuple[Claim, ...]:
+        """Plan the same for a stay that never came: a booking stands, its driver may come yet."""
+        return tuple(claim for claim in self.release_of(stay) if claim.kind is not ClaimKind.BOOKING)
+
     def confirm(self, claim: ClaimId) -> Claim:
         """Plan held → firm, by a decision or a pass: the firm row. Apply it.
 

@@ -40,6 +40,11 @@ class Reason(StrEnum):
     CREDENTIAL_UNKNOWN = "credential_unknown", "This ticket, card or plate is not known here."
     NOT_YET = "not_yet", "Your booking has not begun yet."
     BOOKING_OVER = "booking_over", "Your booking is over. Please take a ticket."
+    PASS_USED = "pass_used", "This booking has been used already. Please call for help if you come back."
+    PASS_WRONG_LOT = "pass_wrong_lot", "This booking is for another car park."
+    PASS_WRONG_WINDOW = "pass_wrong_window", "This booking is not for this time."
+    PASS_CHANGED = "pass_changed", "This pass has been altered."
+    PASS_UNKNOWN_KEY = "pass_unknown_key", "This pass was not issued by this operator."
     BOOKING_NOT_FIRM = "booking_not_firm", "Your booking is not confirmed yet. Please call for help."
     BOOKED_BUT_FULL = (
         "booked_but_full",

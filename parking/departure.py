@@ -52,12 +52,12 @@ def decide_exit(departure: Departure, policy: LotPolicy, *, now: datetime) -> De
 
 def _nothing_owed(departure: Departure, stay: Stay, policy: LotPolicy, now: datetime) -> Reason | None:
     if stay.paid_until is not None and now <= stay.paid_until:
-        return Reason.PAID
+        return Reason.PREPAID if departure.prepaid else Reason.PAID
     if departure.owed_minor > 0:
         return None
-    if stay.paid_until is not None:
-        return Reason.PAID
     if departure.prepaid:
         return Reason.PREPAID
+    if stay.paid_until is not None:
+        return Reason.PAID
     since = stay.admitted_at if stay.entered_at is None else stay.entered_at
     return Reason.GRACE if now - since <= policy.exit_grace else Reason.FREE_OF_CHARGE

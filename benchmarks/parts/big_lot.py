@@ -18,6 +18,8 @@ from random import Random
 from uuid import UUID
 
 from drivers.ports import Command, Done, Move
+from edge.bookings import Bookings
+from edge.commitments import Commitments
 from edge.entering import Entering
 from edge.lane_log import LotLaneLog
 from edge.leaving import Leaving
@@ -308,12 +310,17 @@ def _history(settings: Settings, rows: int) -> History:
     payments = Payments(
         ledger=ledger, prices=prices, office=office, clock=clock, new_id=new_id, terminals=terminals, ask=pays
     )
+    commitments = Commitments(
+        ledger, clock=clock, lower_bound=clock.now, new_id=new_id, random=Random(1), failpoints=Failpoints()
+    )
+    bookings = Bookings(lot=settings.lot, ledger=ledger, commitments=commitments, clock=clock)
     entering = Entering(
         lot=settings.lot,
         ledger=ledger,
         prices=prices,
         office=office,
         plates=plates,
+        bookings=bookings,
         log=log,
         clock=clock,
         new_id=new_id,
@@ -325,6 +332,7 @@ def _history(settings: Settings, rows: int) -> History:
         office=office,
         payments=payments,
         plates=plates,
+        bookings=bookings,
         log=log,
         clock=clock,
         new_id=new_id,

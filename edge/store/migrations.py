@@ -23,6 +23,12 @@ def claims_never_overlap(database: Database) -> None:
     _run(database, CLAIMS_NEVER_OVERLAP)
 
 
+@LEDGER(name="0003_transactions")
+def transactions(database: Database) -> None:
+    """The lot's part in every commit."""
+    _run(database, TRANSACTIONS)
+
+
 def _run(database: Database, statements: tuple[str, ...]) -> None:
     """One by one: sqlite3's own executescript would commit first."""
     for statement in statements:
@@ -201,6 +207,28 @@ TABLES = (
         revision INTEGER NOT NULL,
         at_us INTEGER NOT NULL,
         PRIMARY KEY (kind, subject)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+TRANSACTIONS = (
+    """
+    CREATE TABLE transactions (
+        reservation TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        claim TEXT,
+        type TEXT,
+        starts_us INTEGER,
+        ends_us INTEGER,
+        epoch INTEGER NOT NULL,
+        prepared_us INTEGER,
+        log_seq_before INTEGER NOT NULL,
+        ended_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        changed_us INTEGER NOT NULL,
+        PRIMARY KEY (reservation, revision)
     ) STRICT, WITHOUT ROWID
     """,
 )

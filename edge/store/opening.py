@@ -42,6 +42,7 @@ TABLES = (
     "conflicts",
     "quarantine",
     "tokens_seen",
+    "transactions",
 )
 BESIDE = ("-wal", "-shm")
 MAGIC = b"SQLite format 3\x00"

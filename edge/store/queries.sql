@@ -290,6 +290,31 @@ SELECT count(*) AS rows, max(at_us) AS last_us FROM quarantine;
 -- The newest of what was kept aside.
 SELECT source, field, problem, at_us FROM quarantine ORDER BY id DESC LIMIT :limit;
 
+-- name: put_transaction
+-- How far a transaction of the commit is here; the last word stands.
+INSERT INTO transactions (
+    reservation, revision, state, claim, type, starts_us, ends_us, epoch, prepared_us, log_seq_before, ended_by, reason, seq,
+    changed_us
+) VALUES (
+    :reservation, :revision, :state, :claim, :type, :starts_us, :ends_us, :epoch, :prepared_us, :log_seq_before, :ended_by,
+    :reason, :seq, :changed_us
+)
+ON CONFLICT (reservation, revision) DO UPDATE SET
+    state = excluded.state, claim = excluded.claim, type = excluded.type, starts_us = excluded.starts_us, ends_us = excluded.ends_us,
+    epoch = excluded.epoch, prepared_us = excluded.prepared_us, log_seq_before = excluded.log_seq_before,
+    ended_by = excluded.ended_by, reason = excluded.reason, seq = excluded.seq, changed_us = excluded.changed_us;
+
+-- name: read_transactions
+-- Every transaction that is kept, the oldest first.
+SELECT
+    reservation, revision, state, claim, type, starts_us, ends_us, epoch, prepared_us, log_seq_before, ended_by, reason
+FROM transactions ORDER BY coalesce(prepared_us, changed_us), reservation, revision;
+
+-- name: drop_transactions
+-- Transactions whose window (or, where nothing was held, whose last word) lies before an instant; a doubt is never dropped.
+DELETE FROM transactions
+WHERE state NOT IN ('prep', 'comm_by_hand', 'abrt_by_hand') AND max(coalesce(ends_us, 0), changed_us) < :before_us;
+
 -- name: put_token_seen
 -- The highest revision of a token that was presented here.
 INSERT INTO tokens_seen (kind, subject, revision, at_us) VALUES (:kind, :subject, :revision, :at_us)

@@ -22,6 +22,7 @@ from edge.store.rows import (
     demand_out,
     meta_out,
     owner_out,
+    part_out,
     payment_out,
     quarantined_in,
     spot_state_out,
@@ -40,6 +41,7 @@ from sync.errors import MalformedFrame, SyncError
 from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
+from sync.part import Part
 
 CLOSED_STAYS_KEPT = timedelta(days=2)
 PAGE_ROWS = 2_000
@@ -72,6 +74,7 @@ class Recovered:
     reading_keys: tuple[tuple[str, str], ...]
     documents: tuple[StoredDocument, ...]
     tokens_seen: Mapping[tuple[str, str], int]
+    parts: tuple[Part, ...]
     ends: LogEnds
     losses: tuple[str, ...]
 
@@ -115,6 +118,7 @@ def read_everything(
         tokens_seen={
             (row["kind"], row["subject"]): row["revision"] for row in store.rows("read_tokens_seen")
         },
+        parts=_readable(store.rows("read_transactions"), part_out, "transaction", losses),
         ends=ends,
         losses=tuple(losses),
     )

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from edge.change import QuarantinedRecord, SpotState, TokenSeen
 from parking.claims import Claim
 from parking.demands import Demand, Payment
-from parking.ids import SpotId
-from parking.lot import InFlight, Owner, Tier
+from parking.ids import ClaimId, SpotId
+from parking.interval import Interval
+from parking.lot import InFlight, Owner, SpotType, Tier
 from parking.stays import Stay
 from sync.instants import from_us, to_us
+from sync.part import Part, ParticipantState
 from sync.rows import (
     claim_from_row,
     claim_row,
@@ -24,6 +26,7 @@ from sync.rows import (
     stay_from_row,
     stay_row,
 )
+from sync.transaction import TransactionId
 
 Parameters = dict[str, object]
 
@@ -145,6 +148,49 @@ def token_in(token: TokenSeen) -> Parameters:
         "revision": token.revision,
         "at_us": to_us(token.at),
     }
+
+
+def parts_in(parts: Iterable[Part], seq: int, changed_us: int) -> list[Parameters]:
+    """Transactions of the commit as rows."""
+    return [
+        {
+            "reservation": part.id.reservation,
+            "revision": part.id.revision,
+            "state": str(part.state),
+            "claim": part.claim,
+            "type": None if part.type is None else str(part.type),
+            "starts_us": None if part.window is None else to_us(part.window.starts_at),
+            "ends_us": None
+            if part.window is None or part.window.ends_at is None
+            else to_us(part.window.ends_at),
+            "epoch": part.epoch,
+            "prepared_us": None if part.prepared_at is None else to_us(part.prepared_at),
+            "log_seq_before": part.log_seq_before,
+            "ended_by": part.by,
+            "reason": part.reason,
+            "seq": seq,
+            "changed_us": changed_us,
+        }
+        for part in parts
+    ]
+
+
+def part_out(row: sqlite3.Row) -> Part:
+    """A transaction from its row."""
+    starts_us, ends_us, prepared_us = row["starts_us"], row["ends_us"], row["prepared_us"]
+    ends_at = None if ends_us is None else from_us(ends_us)
+    return Part(
+        id=TransactionId(reservation=row["reservation"], revision=row["revision"]),
+        state=ParticipantState(row["state"]),
+        claim=None if row["claim"] is None else ClaimId(row["claim"]),
+        type=None if row["type"] is None else SpotType(row["type"]),
+        window=None if starts_us is None else Interval(from_us(starts_us), ends_at),
+        epoch=row["epoch"],
+        prepared_at=None if prepared_us is None else from_us(prepared_us),
+        log_seq_before=row["log_seq_before"],
+        by=row["ended_by"],
+        reason=row["reason"],
+    )
 
 
 def owner_in(owner: Owner) -> str:

@@ -159,6 +159,25 @@ CREATE TABLE tokens_seen (
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 
+-- The lot's part in every commit: `seq` is the log row that told it last, `changed_us` when. Kept until the window's end + 30 days.
+CREATE TABLE transactions (
+    reservation TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    claim TEXT,
+    type TEXT,
+    starts_us INTEGER,
+    ends_us INTEGER,
+    epoch INTEGER NOT NULL,
+    prepared_us INTEGER,
+    log_seq_before INTEGER NOT NULL,
+    ended_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    changed_us INTEGER NOT NULL,
+    PRIMARY KEY (reservation, revision)
+) STRICT, WITHOUT ROWID;
+
 -- The last arbiter: two binding claims of one spot never overlap, whatever memory believed.
 CREATE TRIGGER claims_overlap_on_insert BEFORE INSERT ON claims
 WHEN NEW.state <> 'released' AND NEW.clashing = 0 AND NEW.spot IS NOT NULL

@@ -28,6 +28,7 @@ from edge.store.rows import (
     claims_in,
     demands_in,
     owner_in,
+    parts_in,
     payments_in,
     quarantined_in,
     spot_state_in,
@@ -152,6 +153,9 @@ class Store(StoreReader):
         ):
             self._database.conn.execute(QUERIES[query], parameters)
         self._database.conn.execute(QUERIES["drop_acknowledgements"], parameters)
+        self._database.conn.execute(
+            QUERIES["drop_transactions"], {"before_us": to_us(tidy.transactions_before)}
+        )
         self._database.conn.execute(QUERIES["drop_tokens_seen"], {"before_us": to_us(tidy.tokens_before)})
         self._database.conn.execute(QUERIES["trim_reading_keys"], {"keep": tidy.keep_reading_keys})
         self._database.conn.execute(QUERIES["trim_quarantine"], {"keep": tidy.keep_quarantine})
@@ -182,6 +186,10 @@ class Store(StoreReader):
                 {"claim": c.claim, "other": c.other, "detail": c.detail, "at_us": to_us(c.at)}
                 for c in change.conflicts
             ],
+        )
+        yield (
+            "put_transaction",
+            [row for part in change.parts for row in parts_in((part.part,), seq, to_us(part.at))],
         )
         yield "put_token_seen", [token_in(token) for token in change.tokens_seen]
         if change.acknowledged is not None:
@@ -225,6 +233,7 @@ ROWS_IN_ORDER = (
     "drop_documents",
     "put_quarantine",
     "put_conflict",
+    "put_transaction",
     "put_token_seen",
     "put_acknowledgement",
     "put_meta",

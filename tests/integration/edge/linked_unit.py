@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from edge.change import Change, SpotState, fact
+from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.ledger import Ledger
 from edge.line import LinkSettings
@@ -60,15 +62,29 @@ def a_lot(lot: LotId = LOT) -> Lot:
 class Unit:
     """One lot's ledger with its link."""
 
-    def __init__(self, ledger: Ledger, url: str, key: SigningKey, answer_s: float) -> None:
+    def __init__(
+        self, ledger: Ledger, url: str, key: SigningKey, answer_s: float, failpoints: Failpoints
+    ) -> None:
         self.ledger = ledger
         self.tariffs: list[Tariff] = []
         self.keys: list[tuple[TokenKey, ...]] = []
         self.told: list[LinkStatus] = []
         self.lanes = [("in-1", "idle")]
         clock = SystemClock()
+        self.commitments = Commitments(
+            ledger,
+            clock=clock,
+            lower_bound=clock.now,
+            new_id=lambda: str(uuid4()),
+            random=Impatient(1),
+            failpoints=failpoints,
+        )
         self.documents = Configuration(
-            ledger=ledger, now=clock.now, on_tariff=self.tariffs.append, on_keys=self.keys.append
+            ledger=ledger,
+            now=clock.now,
+            on_tariff=self.tariffs.append,
+            on_keys=self.keys.append,
+            decisions=self.commitments,
         )
         self.link = Link(
             LinkSettings(
@@ -82,12 +98,13 @@ class Unit:
             ),
             ledger=ledger,
             documents=self.documents,
+            commit=self.commitments,
             picture=LinkPicture(ledger, lanes=lambda: self.lanes, unexplained=lambda: 0),
             key=key,
             clock=clock,
             random=Impatient(1),
             clock_quality=lambda: "synced",
-            failpoints=Failpoints(),
+            failpoints=failpoints,
         )
         self.link.subscribe(self.told.append)
 
@@ -113,6 +130,7 @@ async def linked_unit(
     epoch: int = 1,
     lot: LotId = LOT,
     answer_s: float = 5.0,
+    failpoints: Failpoints | None = None,
 ) -> AsyncIterator[Unit]:
     """The unit while its link runs."""
     store = Store(ledger_file, cipher=PlateKeys(b"p" * 32), failpoints=Failpoints())
@@ -125,8 +143,8 @@ async def linked_unit(
         boot="boot-1",
         clock=SystemClock(),
     )
-    unit = Unit(ledger, url, key, answer_s=answer_s)
-    running = asyncio.create_task(unit.link.run())
+    unit = Unit(ledger, url, key, answer_s=answer_s, failpoints=failpoints or Failpoints())
+    running = asyncio.gather(unit.link.run(), unit.commitments.run())
     try:
         yield unit
     finally:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from random import Random
 from typing import Any
 from uuid import UUID
 
 from drivers.errors import CommandRefused, CommandUnanswered, DriverError, NeverHeardOf
 from drivers.ports import Command, Done, LookupPayment, Move, TakePayment
+from edge.bookings import Bookings
+from edge.commitments import Commitments
 from edge.entering import Entering
 from edge.errors import StoreUnwritable
 from edge.lane_log import LotLaneLog
@@ -33,10 +36,13 @@ from parking.tariff import Tariff
 from parking.tariff_document import parse_tariff
 from sync.chain import unpack_envelope
 from sync.events import EventKind
+from sync.failpoints import Failpoints
 from sync.keys import SigningKey
+from sync.tokens import KeyRole, TokenKey
 from tests.integration.edge.conftest import Premises, small_lot
 
 SEED = bytes(range(32))
+CENTRE = SigningKey.from_seed(b"the centre's key of thirty-two b")
 QUICK = LaneLimits(arm_s=0.15, passage_s=0.15, back_out_s=0.05)
 
 DOWN = Levels(vehicle=False, safety=False, arm_up=False, arm_down=True)
@@ -154,6 +160,9 @@ class LotAtWork:
     office: TicketOffice = field(init=False)
     log: LotLaneLog = field(init=False)
     payments: Payments = field(init=False)
+    commitments: Commitments = field(init=False)
+    bookings: Bookings = field(init=False)
+    failpoints: Failpoints = field(default_factory=Failpoints)
     entering: Entering = field(init=False)
     leaving: Leaving = field(init=False)
     promises: Promises = field(init=False)
@@ -192,6 +201,17 @@ class LotAtWork:
         self.payments = Payments(
             terminals={"exit-1": "terminal-1", "exit-2": "terminal-2"}, ask=self.terminal.ask, **shared
         )
+        self.commitments = Commitments(
+            ledger,
+            clock=clock,
+            lower_bound=clock.now,
+            new_id=self.new_id,
+            random=Random(1),
+            failpoints=self.failpoints,
+        )
+        self.bookings = Bookings(lot=lot, ledger=ledger, commitments=self.commitments, clock=clock)
+        self.bookings.trust([TokenKey(public=CENTRE.public, role=KeyRole.CLOUD)])
+        shared |= {"bookings": self.bookings}
         self.entering = Entering(lot=lot, plates=plates, log=self.log, **shared)
         self.leaving = Leaving(lot=lot, plates=plates, log=self.log, payments=self.payments, **shared)
         self.promises = Promises(

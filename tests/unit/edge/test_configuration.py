@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.change import Change, StoredDocument
-from edge.configuration import Configuration, tariff_of, token_keys_of
+from edge.configuration import CancelledBy, Configuration, tariff_of, token_keys_of
 from parking.errors import ParkingError
 from parking.ids import LotId
 from parking.tariff import Tariff
@@ -17,6 +17,7 @@ from sync.errors import MalformedFrame
 from sync.keys import SigningKey
 from sync.message_pack import pack, unpack
 from sync.messages import Document
+from sync.participant_news import Decided
 from sync.tokens import KeyRole, TokenKey
 
 KEY = SigningKey.from_seed(b"k" * 32)
@@ -54,6 +55,11 @@ class Kept:
         return self.durable[-1]
 
 
+class NoDecisions:
+    async def document(self, news: Decided | CancelledBy, stored: StoredDocument) -> None:
+        raise AssertionError(f"nothing was decided, and yet {news} came as {stored.n}")
+
+
 class Room:
     def __init__(self) -> None:
         self.ledger = Kept()
@@ -64,6 +70,7 @@ class Room:
             now=lambda: datetime(2026, 11, 24, tzinfo=UTC),
             on_tariff=self.tariffs.append,
             on_keys=self.keys.append,
+            decisions=NoDecisions(),
         )
 
     async def apply(self, n: int, kind: str, body: bytes) -> None:

@@ -1,0 +1,112 @@
+"""A pass at the lane: is it ours, in its time, unused, and what is it worth. Story "pass at the lane": next files sync/tokens.py, sync/participant.py.
+
+The pass carries the commit: it is signed only after COMMITTED is durable. So one that is authentic, of this lot and in its window admits, line up
+or down, whether this lot knows the booking as committed, is in doubt about it (it commits from the pass) or never heard of it (it takes a place
+for it where one is free). What is refused is refused by its own name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import structlog
+
+from edge.commitments import Commitments
+from edge.ledger import Ledger
+from parking.clock import Clock
+from parking.decision import Reason
+from parking.ids import SpotId
+from parking.lot import Lot, SpotType
+from parking.stays import Credential, CredentialKind, Stay, StayState
+from sync.participant_news import Honour, PassShown
+from sync.passes import Earlier, PassRefusal, PassRules, read_pass, refused_for_use
+from sync.tokens import KeyRole, TokenKey, TokenKind, TokenVerifier, kind_told
+
+LOG = structlog.stdlib.get_logger("edge.bookings")
+
+REASONS: Mapping[PassRefusal, Reason] = {
+    PassRefusal.USED: Reason.PASS_USED,
+    PassRefusal.WRONG_LOT: Reason.PASS_WRONG_LOT,
+    PassRefusal.WRONG_WINDOW: Reason.PASS_WRONG_WINDOW,
+    PassRefusal.CHANGED: Reason.PASS_CHANGED,
+    PassRefusal.UNKNOWN_KEY: Reason.PASS_UNKNOWN_KEY,
+    PassRefusal.NOT_A_PASS: Reason.CREDENTIAL_UNKNOWN,
+}
+
+
+class Bookings:
+    """Reads passes by the centre's keys, and knows what the lot does for them."""
+
+    def __init__(self, *, lot: Lot, ledger: Ledger, commitments: Commitments, clock: Clock) -> None:
+        """No key is trusted before the centre's document says which."""
+        self._lot = lot
+        self._ledger = ledger
+        self._commitments = commitments
+        self._clock = clock
+        self._rules = PassRules(early=lot.policy.early_arrival)
+        self._types: Mapping[SpotId, SpotType] = {spot.id: spot.type for spot in lot.spots}
+        self._verifier = TokenVerifier(lot=lot.id, keys=())
+        self.refused: dict[str, int] = {}
+
+    def trust(self, keys: Iterable[TokenKey]) -> None:
+        """These keys, and no other, sign passes from now on: the newest document of kind keys."""
+        self._verifier = TokenVerifier(
+            lot=self._lot.id, keys=[key for key in keys if key.role is KeyRole.CLOUD]
+        )
+
+    def is_pass(self, text: str) -> bool:
+        """Whether a code says of itself that it is a pass."""
+        return kind_told(text) is TokenKind.PASS
+
+    def at_entry(self, text: str) -> PassShown | Reason:
+        """What a pass says that admits now, or the name of its refusal; changes nothing."""
+        return self._read(text, self._clock.now())
+
+    def at_exit(self, text: str) -> Stay | Reason | None:
+        """The stay of a pass, in whatever window; None where nobody came in on it."""
+        shown = self._read(text, None)
+        if isinstance(shown, Reason):
+            return shown
+        return self._ledger.stay_by_subject(credential_of(shown).subject)
+
+    def used(self, shown: PassShown) -> Reason | None:
+        """Whether an earlier use forbids this one."""
+        refusal = refused_for_use(self._earlier(shown), self._rules)
+        return None if refusal is None else self._count(refusal)
+
+    def honour(self, shown: PassShown) -> Honour:
+        """Commit from the pass what is not committed; what it is worth. On record before what the lane writes next."""
+        return self._commitments.pass_shown(shown)
+
+    def covers_until(self, stay: Stay) -> datetime | None:
+        """Until when a stay is paid by its booking; None where it has none."""
+        if stay.credential.kind is not CredentialKind.PASS:
+            return None
+        return self._commitments.booked_until(stay.credential.subject) or stay.paid_until
+
+    def revision(self, stay: Stay) -> int:
+        """The revision of the booking that a stay is on."""
+        return self._commitments.newest_revision(stay.credential.subject)
+
+    def _read(self, text: str, now: datetime | None) -> PassShown | Reason:
+        read = read_pass(text, self._verifier, self._rules, now=now, types=self._types)
+        return self._count(read) if isinstance(read, PassRefusal) else read
+
+    def _earlier(self, shown: PassShown) -> Earlier:
+        credential = credential_of(shown)
+        stay = self._ledger.open_stay(credential)
+        if stay is not None:
+            return Earlier.ADMITTED if stay.state is StayState.ADMITTED else Earlier.INSIDE
+        seen = self._ledger.token_seen(TokenKind.PASS.value, credential.subject)
+        return Earlier.NONE if seen is None else Earlier.LEFT
+
+    def _count(self, refusal: PassRefusal) -> Reason:
+        self.refused[refusal.value] = self.refused.get(refusal.value, 0) + 1
+        LOG.info("pass_refused", why=refusal.value)
+        return REASONS[refusal]
+
+
+def credential_of(shown: PassShown) -> Credential:
+    """What ties a car to its booking."""
+    return Credential(kind=CredentialKind.PASS, subject=shown.id.reservation)
