@@ -407,3 +407,48 @@ def test_a_create_that_is_refused_has_failed_and_is_not_tried_again() -> None:
     taken = created(new_book(), Refused(reason=RefusalReason.NOT_UNDERSTOOD, detail="amount too small"))
     assert taken.book.payment.status is PaymentStatus.FAILED
     assert outstanding(taken.book) == ()
+
+
+@pytest.mark.parametrize("act", [PaymentAct.CAPTURE, PaymentAct.CANCEL])
+def test_an_unknown_answer_is_followed_by_a_look_and_never_by_the_same_call(act: PaymentAct) -> None:
+    news = {
+        PaymentAct.CAPTURE: PaymentNews.DECIDED_COMMITTED,
+        PaymentAct.CANCEL: PaymentNews.DECIDED_ABORTED,
+    }
+    held = replace(new_book().payment, standing=PaymentStanding.AUTHORISED, intent="pi_1")
+    asked = hear(replace(new_book(), payment=held), news[act])
+    assert asked.acts == (act,)
+    assert answered(asked.book, act, NO_ANSWER).acts == (PaymentAct.LOOK_UP,)
+    wrong_state = Refused(reason=RefusalReason.WRONG_STATE)
+    assert answered(asked.book, act, wrong_state).acts == (PaymentAct.LOOK_UP,)
+    looked = answered(asked.book, PaymentAct.LOOK_UP, NO_ANSWER)
+    assert (looked.acts, looked.book.payment.unanswered) == ((), 1)
+
+
+def test_a_look_that_comes_late_takes_no_captured_money_off_the_book() -> None:
+    stale = Done(seen=Bank(state=IntentState.AUTHORISED).seen(looked=True))
+    taken = answered(captured_book(), PaymentAct.LOOK_UP, stale)
+    assert (taken.book.payment.captured_minor, taken.acts) == (AMOUNT, ())
+    assert taken.book == captured_book()
+
+
+def test_money_that_the_bank_sends_back_to_us_is_given_back_again_under_another_id() -> None:
+    bank = Bank(state=IntentState.CAPTURED, captured=AMOUNT)
+    due = hear(captured_book(), PaymentNews.REFUND_DUE)
+    book = refund_answered(due.book, bank.refund(due.calls[0], AMOUNT)).book
+    bank.refunds["re_0"] = replace(bank.refunds["re_0"], progress=RefundProgress.FAILED)
+    again = answered(book, PaymentAct.LOOK_UP, bank.do(PaymentAct.LOOK_UP))
+    assert len(again.calls) == 1
+    assert again.calls != due.calls
+    assert [row.state for row in again.book.refunds] == [RefundState.FAILED, RefundState.ASKED]
+    book = refund_answered(again.book, bank.refund(again.calls[0], AMOUNT)).book
+    end = answered(book, PaymentAct.LOOK_UP, bank.do(PaymentAct.LOOK_UP)).book
+    assert end.payment.standing is PaymentStanding.REFUNDED
+
+
+def test_a_capture_that_the_bank_refuses_is_owed() -> None:
+    held = replace(new_book().payment, standing=PaymentStanding.AUTHORISED, intent="pi_1")
+    asked = hear(replace(new_book(), payment=held), PaymentNews.DECIDED_COMMITTED)
+    taken = answered(asked.book, PaymentAct.CAPTURE, Refused(reason=RefusalReason.DECLINED, detail="no"))
+    assert taken.acts == (PaymentAct.RECORD_RECEIVABLE,)
+    assert (taken.book.payment.standing, taken.book.payment.refusal) == (PaymentStanding.RECEIVABLE, "no")
