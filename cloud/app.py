@@ -15,11 +15,13 @@ from cloud.notifications import endpoints as notifications
 from cloud.parking_lots import endpoints as parking_lots
 from cloud.payments import endpoints as payments
 from cloud.problems import install_problems
+from cloud.reservations import endpoints as reservations
 
 ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     gateways.router,
     parking_lots.router,
+    reservations.router,
     payments.router,
     notifications.router,
     console.router,

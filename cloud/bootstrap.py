@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from uuid import uuid4
 
 import structlog
 from psycopg import OperationalError
@@ -19,6 +20,7 @@ from cloud.console.reading import ConsoleReader
 from cloud.console.renderer import Renderer
 from cloud.database import Database, open_pool
 from cloud.events import EventBus, Lagging
+from cloud.gateways.commit_line import CommitLine
 from cloud.gateways.documents import Documents
 from cloud.gateways.lines import GatewayLines
 from cloud.gateways.link import Links
@@ -28,11 +30,17 @@ from cloud.observability import Metrics
 from cloud.parking_lots.search import LotSearch
 from cloud.parking_lots.service import ParkingLots
 from cloud.payments.cashier import Cashier
+from cloud.payments.hold import CashierHold
 from cloud.payments.provider import NoProvider, PaymentProvider
 from cloud.payments.service import Payments
 from cloud.payments.stripe_provider import StripeProvider
 from cloud.payments.webhooks import Webhooks
 from cloud.recounting import Recounting
+from cloud.reservations.authorised import AuthorisedBookings
+from cloud.reservations.booking import BookingService
+from cloud.reservations.commit_words import CommitWords, Word
+from cloud.reservations.coordination import Coordination
+from cloud.reservations.kept_promises import KeptPromises
 from cloud.reservations.service import Reservations
 from cloud.settings import CloudSettings
 from cloud.staff import StaffTokens
@@ -64,6 +72,9 @@ class Cloud:
     staff: StaffTokens
     lots: ParkingLots
     reservations: Reservations
+    words: CommitWords
+    coordination: Coordination
+    bookings: BookingService
     payments: Payments
     provider: PaymentProvider
     cashier: Cashier
@@ -95,7 +106,6 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
     database = open_pool(settings.database_url, min_size=settings.pool_min, max_size=settings.pool_max)
     events = EventBus(database, settings.database_url)
     lots = ParkingLots()
-    reservations = Reservations()
     payments = Payments()
     provider = _provider(settings, metrics)
     cashier = Cashier(
@@ -108,12 +118,27 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         draw=Random(),
     )
     documents = Documents(cloud_key=signing_key.public)
+    line, hold, words = CommitLine(documents), CashierHold(cashier), CommitWords(settings.database_url)
+    coordination = Coordination(
+        database=database,
+        lots=lots,
+        link=line,
+        money=hold,
+        words=words,
+        clock=clock,
+        failpoints=failpoints,
+        worker=secrets.token_hex(8),
+        new_id=uuid4,
+    )
+    promises = KeptPromises(link=line, money=hold)
+    reservations = Reservations(commit=coordination, promises=promises)
     gateways = Gateways(
         database=database,
         clock=clock,
         lots=lots,
         keepers=(reservations, payments),
         documents=documents,
+        commit=coordination,
         failpoints=failpoints,
         new_code=_new_code,
     )
@@ -124,7 +149,22 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         cloud=settings.name,
         new_nonce=lambda: secrets.token_bytes(32),
     )
+    words.deliver_to(lambda word: _say(links, word))
     search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
+    bookings = BookingService(
+        database=database,
+        lots=lots,
+        search=search,
+        tariffs=documents,
+        link=line,
+        money=hold,
+        coordination=coordination,
+        promises=promises,
+        clock=clock,
+        key=signing_key,
+        new_id=uuid4,
+    )
+    cashier.listener = AuthorisedBookings(database=database, bookings=bookings, coordination=coordination)
     staff = StaffTokens(settings.staff_tokens)
     console = Console(
         reader=ConsoleReader(database=database, search=search, clock=clock),
@@ -143,6 +183,9 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         staff=staff,
         lots=lots,
         reservations=reservations,
+        words=words,
+        coordination=coordination,
+        bookings=bookings,
         payments=payments,
         provider=provider,
         cashier=cashier,
@@ -171,6 +214,8 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             tasks.create_task(cloud.events.run(), name="events"),
             tasks.create_task(cloud.recounting.run(), name="recounting"),
             tasks.create_task(cloud.cashier.run(), name="payments"),
+            tasks.create_task(cloud.words.run(), name="commit words"),
+            tasks.create_task(cloud.coordination.run(), name="coordination"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
             tasks.create_task(_keep_house(cloud), name="housekeeping"),
         ]
@@ -210,6 +255,13 @@ async def _keep_house(cloud: Cloud) -> None:
             await cloud.cashier.forget()
         except (OperationalError, PoolTimeout) as error:
             LOG.warning("housekeeping postponed", error=str(error))
+
+
+def _say(links: Links, word: Word) -> None:
+    """What another process, or this one, said at a commit, for a lot's link that may be here."""
+    if word.frame is not None:
+        links.say(word.lot, word.frame, session=word.session)
+    links.documents_added(word.lot)
 
 
 def _provider(settings: CloudSettings, metrics: Metrics) -> PaymentProvider:

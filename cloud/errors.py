@@ -6,9 +6,11 @@ CloudError                       500
 ├── Refused                      a request that cannot be met
 │   ├── BadRequest               400  a field is missing or wrong
 │   ├── NotAuthenticated         401  no token, or one that is not known
+│   ├── NotPaid                  402  the money for it is not held
 │   ├── NotAllowed               403  the token's role may not do this
 │   ├── NotFound                 404  there is no such thing
 │   ├── Conflict                 409  it clashes with what is on record
+│   │   └── LostRace             409  somebody else has it; alternatives are named
 │   ├── TooLarge                 413  the body is longer than its bound
 │   └── CodeNotValid             422  an enrolment code that is unknown, used or expired
 └── SessionReplaced              (link) a newer session, or another epoch, has taken this gateway's place
@@ -64,6 +66,13 @@ class NotAuthenticated(Refused):
     title = "Not authenticated"
 
 
+class NotPaid(Refused):
+    """The money for it is not held."""
+
+    status = 402
+    title = "Payment required"
+
+
 class NotAllowed(Refused):
     """The token's role may not do this."""
 
@@ -83,6 +92,19 @@ class Conflict(Refused):
 
     status = 409
     title = "Conflict"
+
+
+@dataclass(slots=True)
+class LostRace(Conflict):
+    """Somebody else has it, or it cannot be sold now: `reason` in one word, and what may be had instead."""
+
+    title = "Not booked"
+
+    reason: str = ""
+    alternatives: tuple[Mapping[str, object], ...] = ()
+
+    def __str__(self) -> str:
+        return self.detail
 
 
 class TooLarge(Refused):

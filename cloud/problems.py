@@ -10,7 +10,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
-from cloud.errors import CloudError, NotReady, Refused, problem
+from cloud.errors import CloudError, LostRace, NotReady, Refused, problem
 
 LOG = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -75,9 +75,10 @@ def _cloud(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, Refused) or error.field is None:
         return _answer(request, problem(status=error.status, title=error.title, detail=detail), headers)
     named = {"field": error.field, "problem": error.detail, "fix": error.fix or ""}
-    return _answer(
-        request, problem(status=error.status, title=error.title, detail=detail, errors=(named,)), headers
-    )
+    document = problem(status=error.status, title=error.title, detail=detail, errors=(named,))
+    if isinstance(error, LostRace):
+        document |= {"reason": error.reason, "alternatives": list(error.alternatives)}
+    return _answer(request, document, headers)
 
 
 def _database(request: Request, error: Exception) -> JSONResponse:

@@ -1,7 +1,8 @@
 """What the centre decides for a lot: a numbered list per gateway, told in order until acknowledged. Next in its story: cloud/gateways/link.
 
-Kinds for now: `tariff` ({"version", "tariff", "valid_from_us"}) and `keys` (a list of {"key_id", "role", "public", "lot"}): which key
-signs which kind of token.
+Kinds: `tariff` ({"version", "tariff", "valid_from_us"}); `keys` (a list of {"key_id", "role", "public", "lot"}): which key signs which kind
+of token; `decision` ({"reservation", "revision", "outcome", "reason", "claim"}), what the frame of that name says, so that it cannot be
+missed; `cancellation` ({"reservation", "revision"}): let the booking go, unless its pass was used.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from cloud.errors import Conflict, NotFound
 from cloud.events import NewEvent, publish
 from cloud.named_sql import named_sql
 from parking.tariff import Tariff
-from parking.tariff_document import tariff_to_document
+from parking.tariff_document import parse_tariff, tariff_to_document
+from sync.fields import Fields, plain_map
 from sync.instants import to_us
 from sync.keys import key_id
-from sync.message_pack import pack
+from sync.message_pack import pack, unpack
 
 QUERIES = named_sql("cloud.gateways")
 
@@ -33,6 +35,11 @@ def tariff_body(tariff: Tariff, valid_from: datetime) -> bytes:
             "valid_from_us": to_us(valid_from),
         }
     )
+
+
+def tariff_in(body: bytes) -> Tariff:
+    """The tariff of a tariff document that was written here."""
+    return parse_tariff(Fields(unpack(body, "tariff"), "tariff").take("tariff", plain_map))
 
 
 def keys_body(*, lot: UUID, lot_key: bytes, cloud_key: bytes) -> bytes:
@@ -55,12 +62,12 @@ class Documents:
         self, connection: AsyncConnection[DictRow], *, gateway: str, lot: UUID, public_key: bytes
     ) -> None:
         """What a new gateway needs: the keys, and the lot's tariffs."""
-        await self._add(
+        await self.add(
             connection, gateway, "keys", keys_body(lot=lot, lot_key=public_key, cloud_key=self._cloud_key)
         )
         tariffs = await (await connection.execute(QUERIES["tariffs_of_lot"], {"lot": lot})).fetchall()
         for row in tariffs:
-            await self._add(connection, gateway, "tariff", bytes(row["body"]))
+            await self.add(connection, gateway, "tariff", bytes(row["body"]))
 
     async def put_tariff(
         self, connection: AsyncConnection[DictRow], lot: UUID, tariff: Tariff, valid_from: datetime
@@ -75,13 +82,23 @@ class Documents:
         if await (await connection.execute(QUERIES["tariff_keep"], columns)).fetchone() is None:
             raise Conflict(f"tariff version {version} is on record", "version", "write a new version number")
         row = await (await connection.execute(QUERIES["gateway_of_lot"], {"lot": lot})).fetchone()
-        n = None if row is None else await self._add(connection, row["id"], "tariff", body)
+        n = None if row is None else await self.add(connection, row["id"], "tariff", body)
         await publish(
             connection, [NewEvent(lot=lot, kind="TariffPublished", body={"version": version, "n": n})]
         )
         return n
 
-    async def _add(self, connection: AsyncConnection[DictRow], gateway: str, kind: str, body: bytes) -> int:
+    async def tariffs_of(self, connection: AsyncConnection[DictRow], lot: UUID) -> list[Tariff]:
+        """A lot's tariffs in the order in which they were put."""
+        rows = await (await connection.execute(QUERIES["tariffs_of_lot"], {"lot": lot})).fetchall()
+        return [tariff_in(bytes(row["body"])) for row in rows]
+
+    async def add(self, connection: AsyncConnection[DictRow], gateway: str, kind: str, body: bytes) -> int:
+        """Put a document at the end of a gateway's list; its number.
+
+        Raises:
+            NotFound: there is no such gateway.
+        """
         cursor = await connection.execute(
             QUERIES["document_add"], {"gateway": gateway, "kind": kind, "body": body}
         )

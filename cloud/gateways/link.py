@@ -28,10 +28,11 @@ from sync.codec import encode
 from sync.errors import Busy, LocalError, MalformedFrame, RemoteError
 from sync.inbox import ApplyPage
 from sync.instants import to_us
-from sync.messages import Hello
+from sync.messages import FromCoordinator, Hello
 from sync.session import (
     Begin,
     Close,
+    Deliver,
     DocumentsAcknowledged,
     FrameRefused,
     Identify,
@@ -47,7 +48,12 @@ LOG = structlog.get_logger(__name__)
 HELLO_WITHIN_S = 15.0
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
-ABOUT: dict[type[object], str] = {StoreLayout: "layout", StoreStates: "states", ApplyPage: "page"}
+ABOUT: dict[type[object], str] = {
+    StoreLayout: "layout",
+    StoreStates: "states",
+    ApplyPage: "page",
+    Deliver: "commit",
+}
 
 
 class Notice(StrEnum):
@@ -80,7 +86,7 @@ class Link:
         self._known: Known | None = None
         self._hello: Hello | None = None
         self._key: SessionKey | None = None
-        self._notices: asyncio.Queue[Notice] = asyncio.Queue()
+        self._notices: asyncio.Queue[Notice | FromCoordinator] = asyncio.Queue()
         self._drain_ms = 0
         self.ended = asyncio.Event()
 
@@ -99,6 +105,11 @@ class Link:
         self._drain_ms = drain_ms or self._drain_ms
         self._notices.put_nowait(notice)
 
+    def say(self, frame: FromCoordinator, *, session: int) -> None:
+        """Send a frame of the commit, in `session` (0: this one) or never."""
+        if self._key is not None and session in {0, self._key.session}:
+            self._notices.put_nowait(frame)
+
     async def run(self) -> None:
         """Serve the connection until it ends."""
         await self._socket.accept()
@@ -115,7 +126,7 @@ class Link:
 
     async def _converse(self) -> None:
         frame: asyncio.Future[bytes] = asyncio.ensure_future(self._receive())
-        notice: asyncio.Future[Notice] = asyncio.ensure_future(self._notices.get())
+        notice: asyncio.Future[Notice | FromCoordinator] = asyncio.ensure_future(self._notices.get())
         try:
             while self._session.state is not CloudState.CLOSED:
                 timeout_s = None if self._key is not None else HELLO_WITHIN_S
@@ -142,7 +153,9 @@ class Link:
         data = message.get("bytes")
         return data if data is not None else str(message.get("text", "")).encode()
 
-    def _told(self, notice: Notice) -> list[CloudEffect]:
+    def _told(self, notice: Notice | FromCoordinator) -> list[CloudEffect]:
+        if not isinstance(notice, Notice):
+            return self._session.say(notice)
         match notice:
             case Notice.DOCUMENTS:
                 return self._session.documents_added()
@@ -217,6 +230,9 @@ class Link:
                 return self._session.documents_read(
                     await self._gateways.documents_after(self._held(), after_n, limit)
                 )
+            case Deliver(frame=frame):
+                await self._gateways.converse(self._held(), frame)
+                return []
             case DocumentsAcknowledged(n=n):
                 await self._gateways.documents_acknowledged(self._held(), n)
                 return []
@@ -320,6 +336,12 @@ class Links:
         for link in self._open.values():
             if lot is None or link.lot == lot:
                 link.notify(Notice.DOCUMENTS)
+
+    def say(self, lot: UUID, frame: FromCoordinator, *, session: int) -> None:
+        """Send a frame of the commit to the lot, where its link is here, in `session` (0: whichever is open) or never."""
+        for link in self._open.values():
+            if link.lot == lot:
+                link.say(frame, session=session)
 
     async def drain(self, *, delay_ms: int, within_s: float) -> None:
         """Send every gateway away, to come back after `delay_ms`; wait until they went, at most `within_s` real seconds."""

@@ -156,6 +156,13 @@ SELECT lot_id, state, last_heard_at, connected_at IS NOT NULL AND disconnected_a
        extract(epoch FROM now() - last_heard_at) AS age_s
   FROM gateways WHERE lot_id = ANY (%(lots)s::uuid[]) AND state <> 'replaced'
 
+-- name: line_of_lot
+-- The session of the moment of the lot's gateway in charge, and how far its log is applied. Late is down: whom nobody has heard for
+-- a minute is not asked for a vote.
+SELECT id, region, epoch, session, acknowledged_seq,
+       state = 'ok' AND connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds' AS connected
+  FROM gateways WHERE lot_id = %(lot)s AND state <> 'replaced'
+
 -- name: facts_latest
 -- The newest rows of a gateway's log.
 SELECT seq, body, outcome, occurred_at FROM gateway_inbox

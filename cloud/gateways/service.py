@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,7 @@ from cloud.gateways.documents import Documents
 from cloud.gateways.page import Keeper, PageTaker
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
+from cloud.reservations.ports import Errand
 from parking.clock import Clock
 from parking.tariff import Tariff
 from sync.chain import genesis
@@ -33,7 +35,7 @@ from sync.failpoints import Failpoints
 from sync.inbox import InboxRow
 from sync.incarnation import GatewayRecord
 from sync.layout import lot_from_layout
-from sync.messages import Hello, States
+from sync.messages import FromParticipant, Hello, States
 
 QUERIES = named_sql("cloud.gateways")
 CLOUD_QUERIES = named_sql("cloud")
@@ -80,6 +82,32 @@ class Applied:
     forked_at: int | None = None
 
 
+class CommitParty(Protocol):
+    """The coordinator, as far as a lot's link and log concern it. All but `carry_on` work in the transaction that holds the gateway."""
+
+    async def heard(
+        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int, frame: FromParticipant
+    ) -> Sequence[Errand]:
+        """A frame of the commit; its answer is said at the commit."""
+        ...
+
+    async def log_applied(
+        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int
+    ) -> Sequence[Errand]:
+        """The log is applied up to `applied_seq`."""
+        ...
+
+    async def documents_acknowledged(
+        self, connection: AsyncConnection[DictRow], origin: Origin, n: int
+    ) -> None:
+        """The gateway has everything up to document `n`."""
+        ...
+
+    def carry_on(self, errands: Sequence[Errand]) -> None:
+        """After the commit."""
+        ...
+
+
 class Gateways:
     """Keeps the fleet."""
 
@@ -91,6 +119,7 @@ class Gateways:
         lots: ParkingLots,
         keepers: Sequence[Keeper],
         documents: Documents,
+        commit: CommitParty,
         failpoints: Failpoints,
         new_code: Callable[[], str],
     ) -> None:
@@ -99,6 +128,7 @@ class Gateways:
         self._lots = lots
         self._pages = PageTaker(keepers)
         self._documents = documents
+        self._commit = commit
         self._failpoints = failpoints
         self._new_code = new_code
 
@@ -285,9 +315,12 @@ class Gateways:
                 )
             else:
                 await connection.execute(QUERIES["page_repeated"], counts)
-            await self._recount(connection, key.origin, max(last.seq, before.seq))
+            applied_seq = max(last.seq, before.seq)
+            errands = await self._commit.log_applied(connection, key.origin, applied_seq)
+            await self._recount(connection, key.origin, applied_seq)
             self._failpoints.hit(PAGE_BEFORE_COMMIT)
         self._failpoints.hit(PAGE_AFTER_COMMIT)
+        self._commit.carry_on(errands)
         ahead = last.seq > before.seq
         return Applied(
             seq=last.seq if ahead else before.seq,
@@ -317,6 +350,17 @@ class Gateways:
             await connection.execute(
                 QUERIES["documents_acknowledge"], {"gateway": key.origin.gateway, "n": n}
             )
+            await self._commit.documents_acknowledged(connection, key.origin, n)
+
+    async def converse(self, key: SessionKey, frame: FromParticipant) -> None:
+        """A frame of the commit: what it leads to is said at this transaction's commit.
+
+        Raises:
+            SessionReplaced: this session may not write.
+        """
+        async with self._writing(key) as (connection, applied):
+            errands = await self._commit.heard(connection, key.origin, applied.seq, frame)
+        self._commit.carry_on(errands)
 
     # What people decide
 

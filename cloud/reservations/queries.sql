@@ -103,3 +103,156 @@ SELECT id, credential_kind, type, state, lane, admitted_at, over_count, paid_unt
 -- Conflicts that nobody has resolved, by lot.
 SELECT lot_id, kind, count(*)::int AS count, min(created_at) AS since, extract(epoch FROM now() - min(created_at)) AS age_s
   FROM conflicts WHERE resolved_at IS NULL GROUP BY lot_id, kind ORDER BY since
+
+-- name: protocol_now
+-- The database's clock, by which deadlines and leases are judged.
+SELECT protocol_now() AS now
+
+-- name: booking_latest
+-- A reservation's newest revision.
+SELECT * FROM reservations WHERE id = %(id)s::uuid ORDER BY revision DESC LIMIT 1
+
+-- name: booking_hold
+-- One revision of a reservation, held until the transaction ends.
+SELECT * FROM reservations WHERE id = %(id)s::uuid AND revision = %(revision)s FOR UPDATE
+
+-- name: bookings_preparing
+-- The lot's transactions that wait for its vote, held in a fixed order.
+SELECT * FROM reservations WHERE lot_id = %(lot)s AND state = 'preparing' ORDER BY id, revision FOR UPDATE
+
+-- name: bookings_untold
+-- Decisions up to document n that the lot has not acknowledged, held in a fixed order.
+SELECT * FROM reservations WHERE lot_id = %(lot)s AND untold AND told_n <= %(n)s ORDER BY id, revision FOR UPDATE
+
+-- name: bookings_due
+-- Undecided transactions past their deadline, and those whose worker has let its lease run out.
+SELECT id, revision FROM reservations
+ WHERE state IN ('draft', 'preparing')
+   AND (deadline_at <= protocol_now() OR (state = 'preparing' AND lease_until <= protocol_now()))
+ ORDER BY deadline_at LIMIT %(limit)s
+
+-- name: bookings_of_user
+-- A page of a user's reservations, each in its newest revision, newest first.
+SELECT * FROM reservations AS booking
+ WHERE user_name = %(user)s
+   AND NOT EXISTS (SELECT FROM reservations AS newer WHERE newer.id = booking.id AND newer.revision > booking.revision)
+ ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s
+
+-- name: bookings_of_user_total
+-- How many those are.
+SELECT count(DISTINCT id) AS total FROM reservations WHERE user_name = %(user)s
+
+-- name: booking_add
+-- A new revision; no row where it is there already.
+INSERT INTO reservations (id, revision, lot_id, user_name, type, spot_id, starts_at, ends_at, guarantee, state, status, reason,
+                          deadline_at, lease_holder, lease_token, lease_until, ballots, own_claims, untold, told_n, link_session,
+                          superseded, quote, amount_minor, currency, payment_id, request_hash)
+VALUES (%(id)s, %(revision)s, %(lot)s, %(user)s, %(type)s, %(spot)s, %(starts_at)s, %(ends_at)s, %(guarantee)s, %(state)s, %(status)s,
+        %(reason)s, %(deadline_at)s, %(lease_holder)s, %(lease_token)s, %(lease_until)s, %(ballots)s, %(own_claims)s, %(untold)s,
+        %(told_n)s, %(link_session)s, %(superseded)s, %(quote)s, %(amount_minor)s, %(currency)s, %(payment)s, %(request_hash)s)
+ON CONFLICT ON CONSTRAINT reservations_pkey DO NOTHING
+RETURNING id
+
+-- name: booking_write
+-- The row as it is now, where it is still what it was; from preparing to committed only before the deadline.
+UPDATE reservations
+   SET lot_id = %(lot)s, state = %(state)s, status = %(status)s, reason = %(reason)s, deadline_at = %(deadline_at)s,
+       lease_holder = %(lease_holder)s, lease_token = %(lease_token)s, lease_until = %(lease_until)s, ballots = %(ballots)s,
+       own_claims = %(own_claims)s, untold = %(untold)s, told_n = %(told_n)s, link_session = %(link_session)s,
+       superseded = %(superseded)s, payment_id = %(payment)s, updated_at = now()
+ WHERE id = %(id)s AND revision = %(revision)s AND state = %(was)s
+   AND (%(was)s <> 'preparing' OR %(state)s <> 'committed' OR protocol_now() < deadline_at)
+RETURNING id
+
+-- name: own_spot_take
+-- Take a place of the cloud's own for a window with its turnover time, in one statement; no row: there is none left.
+-- Spots that carry a booking already come first, so that the others stay free to change hands.
+INSERT INTO claims (region, lot_id, id, spot_id, type, during, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version)
+SELECT lot.region, lot.id, %(claim)s, chosen.id, %(type)s, tstzrange(%(starts_at)s, %(ends_at)s), 'booking', 'reservation',
+       %(holder)s, 'held', 'cloud', %(epoch)s, %(revision)s, 1
+  FROM parking_lots AS lot
+  CROSS JOIN LATERAL (
+       SELECT spot.id FROM parking_spots AS spot
+        WHERE spot.region = lot.region AND spot.lot_id = lot.id AND spot.owner = 'cloud' AND spot.type = %(type)s
+          AND (%(spot)s::uuid IS NULL OR spot.id = %(spot)s)
+          AND NOT EXISTS (
+              SELECT FROM claims AS taken
+               WHERE taken.region = lot.region AND taken.spot_id = spot.id AND taken.state IN ('held', 'firm')
+                 AND taken.during && tstzrange(
+                     greatest(%(starts_at)s::timestamptz - make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int),
+                              least(%(now)s::timestamptz, %(starts_at)s::timestamptz)),
+                     %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int)))
+        ORDER BY EXISTS (SELECT FROM claims AS other
+                          WHERE other.region = lot.region AND other.spot_id = spot.id AND other.state IN ('held', 'firm')) DESC,
+                 spot.ordinal
+        LIMIT 1) AS chosen
+ WHERE lot.region = %(region)s AND lot.id = %(lot)s
+ON CONFLICT DO NOTHING
+RETURNING spot_id
+
+-- name: own_spots_count
+-- How many places of a type the cloud may sell in a lot at all.
+SELECT count(*)::int AS count FROM parking_spots
+ WHERE region = %(region)s AND lot_id = %(lot)s AND owner = 'cloud' AND type = %(type)s
+
+-- name: claim_make_firm
+-- The claim as the decision makes it; a row of the same id and a lower version gives way.
+INSERT INTO claims (region, lot_id, id, spot_id, type, during, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version)
+VALUES (%(region)s, %(lot)s, %(id)s, %(spot_id)s, %(type)s, tstzrange(%(starts_at)s, coalesce(%(ends_at)s, 'infinity')), %(kind)s,
+        %(holder_kind)s, %(holder_id)s, 'firm', %(sold_by)s, %(epoch)s, %(revision)s, %(version)s)
+ON CONFLICT ON CONSTRAINT claims_pkey DO UPDATE
+   SET state = excluded.state, version = excluded.version, spot_id = excluded.spot_id, updated_at = now()
+ WHERE claims.version < excluded.version
+
+-- name: claim_release
+-- A claim of our own is released.
+UPDATE claims SET state = 'released', version = %(version)s, updated_at = now()
+ WHERE region = %(region)s AND id = %(id)s AND state <> 'released'
+
+-- name: spot_asked_for
+-- A painted spot that a driver asks for, and whether its zone promises spots.
+SELECT spot.id, spot.type, spot.owner, zone.kind AS zone_kind
+  FROM parking_spots AS spot JOIN zones AS zone ON zone.lot_id = spot.lot_id AND zone.id = spot.zone_id
+ WHERE spot.lot_id = %(lot)s AND spot.id = %(spot)s
+
+-- name: conflict_of_booking
+-- Something about a decided booking that a person must look at.
+INSERT INTO conflicts (region, lot_id, kind, detail) VALUES (%(region)s, %(lot)s, %(kind)s, %(detail)s)
+
+-- name: undecided_in_the_way
+-- Reservations that hold, undecided, a place of the cloud's own that one of these claims takes.
+SELECT DISTINCT held.holder_id
+  FROM claims AS held
+  JOIN unnest(%(spot_id)s::uuid[], %(starts_at)s::timestamptz[], %(ends_at)s::timestamptz[]) AS fact (spot_id, starts_at, ends_at)
+    ON held.spot_id = fact.spot_id AND held.during && tstzrange(fact.starts_at, coalesce(fact.ends_at, 'infinity'))
+ WHERE held.region = %(region)s AND held.state = 'held' AND held.holder_kind = 'reservation'
+
+-- name: bookings_told
+-- The newest revisions of these reservations that a lot's log tells of, held in a fixed order.
+SELECT * FROM reservations AS booking
+ WHERE lot_id = %(lot)s AND id = ANY (%(ids)s::uuid[]) AND state = 'committed'
+   AND NOT EXISTS (SELECT FROM reservations AS newer
+                    WHERE newer.id = booking.id AND newer.revision > booking.revision AND newer.state = 'committed')
+ ORDER BY id FOR UPDATE
+
+-- name: bookings_ended
+-- Bookings whose window the lot's applied log has passed, held in a fixed order.
+SELECT * FROM reservations
+ WHERE lot_id = %(lot)s AND status IN ('active', 'cancel_pending') AND ends_at <= %(until)s ORDER BY id, revision LIMIT 200 FOR UPDATE
+
+-- name: holders_of_claims
+-- For whom these claims are, where that is a reservation.
+SELECT id, holder_id FROM claims
+ WHERE region = %(region)s AND id = ANY (%(ids)s::uuid[]) AND holder_kind = 'reservation'
+
+-- name: booking_status
+-- The customer's word of a booking.
+UPDATE reservations SET status = %(status)s, updated_at = now() WHERE id = %(id)s AND revision = %(revision)s
+
+-- name: tell_processes
+-- Tell every process of the centre at this transaction's commit.
+SELECT pg_notify('lotgate_commit', %(word)s)
+
+-- name: processes_listen
+-- Be told what other processes say at their commits.
+LISTEN lotgate_commit

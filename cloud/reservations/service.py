@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 from psycopg import AsyncConnection
@@ -20,6 +20,8 @@ from cloud.events import NewEvent, publish
 from cloud.facts import Fact, Origin, Read, require_uuid
 from cloud.json_text import json_text
 from cloud.named_sql import named_sql
+from cloud.reservations.kept_promises import KeptPromises
+from cloud.reservations.ports import Errand
 from parking.claims import Claim
 from parking.stays import Stay
 from sync.errors import MalformedFrame
@@ -40,10 +42,24 @@ Kept = Claim | Stay | str
 V = TypeVar("V", Claim, Stay)
 
 
+class UndecidedHolds(Protocol):
+    """The coordinator, where a fact meets what it holds undecided."""
+
+    async def met_by_facts(
+        self, connection: AsyncConnection[DictRow], origin: Origin, reservations: Sequence[str]
+    ) -> Sequence[Errand]:
+        """Abort those of `reservations` that are undecided and release their holds. What is to be paid back is found by itself."""
+        ...
+
+
 class Reservations:
     """Keeps claims, stays and conflicts."""
 
     kinds: frozenset[str] = STAY_KINDS | {EventKind.CLAIM_CHANGED, EventKind.CONFLICT_FOUND}
+
+    def __init__(self, *, commit: UndecidedHolds, promises: KeptPromises) -> None:
+        self._commit = commit
+        self._promises = promises
 
     def read(self, fact: Fact) -> Kept:
         """The claim, stay or conflict that `fact` carries.
@@ -86,6 +102,14 @@ class Reservations:
             await connection.execute(QUERIES["conflicts_report"], {**_origin(origin), "detail": reported})
             LOG.error("conflict reported by the gateway", lot=str(origin.lot), count=len(reported))
         await publish(connection, [event for read in facts if (event := _event(origin, read)) is not None])
+        instants = [read.fact.occurred_at for read in facts if read.fact.occurred_at is not None]
+        await self._promises.told(
+            connection,
+            origin,
+            claims=list(claims.values()),
+            stays=list(stays.values()),
+            until=max(instants, default=None),
+        )
 
     async def _apply_claims(
         self, connection: AsyncConnection[DictRow], origin: Origin, claims: Mapping[str, Claim]
@@ -107,12 +131,28 @@ class Reservations:
             )
         put_on = await self._put_on(connection, origin, newer, created)
         refused = [replace(claim, clashing=True) for claim in newer if claim.id not in put_on]
+        if refused and await self._give_way(connection, origin, refused):
+            again = [replace(claim, clashing=False) for claim in refused]
+            put_on |= await self._put_on(connection, origin, again, created)
+            refused = [claim for claim in refused if claim.id not in put_on]
         if refused:
             await self._put_on(connection, origin, refused, created)
         clashing = [claim.id for claim in (*newer, *refused) if claim.clashing]
         if clashing:
             await self._record_conflicts(connection, origin, clashing)
         await self._settle(connection, origin)
+
+    async def _give_way(
+        self, connection: AsyncConnection[DictRow], origin: Origin, met: Sequence[Claim]
+    ) -> bool:
+        """Undecided holds on places of our own that facts have taken are aborted in this transaction; whether there were any."""
+        columns = _claim_columns(met)
+        scope = {name: columns[name] for name in ("spot_id", "starts_at", "ends_at")}
+        cursor = await connection.execute(QUERIES["undecided_in_the_way"], {"region": origin.region, **scope})
+        holders = [str(row["holder_id"]) for row in await cursor.fetchall()]
+        if holders:
+            await self._commit.met_by_facts(connection, origin, holders)
+        return bool(holders)
 
     async def _put_on(
         self,

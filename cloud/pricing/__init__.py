@@ -1,0 +1,1 @@
+"""What a stay will cost: tariffs, and quotes that stay true until they expire."""

@@ -1,0 +1,411 @@
+"""Booking as a driver does it: draft, confirm, cancel, pass. Next in its story: cloud/reservations/coordination.
+
+Theory. `POST /reservations` makes a draft: a quote that still holds, and a payment to be confirmed with the provider; nothing is promised.
+`confirm`, or the provider's webhook, whichever is first, begins: the lot is asked, the decision is one commit, and the driver hears it
+within the deadline, or at once where the line is down. A lost race is a 409 with alternatives. Everything may be asked again: the same
+`Idempotency-Key` names the same reservation, and confirming what is decided tells what was decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID, uuid5
+
+from cloud.database import Database
+from cloud.errors import BadRequest, Conflict, LostRace, NotFound, NotPaid
+from cloud.named_sql import named_sql
+from cloud.parking_lots.search import Around, LotSearch, Slice, Sort
+from cloud.parking_lots.service import ParkingLots
+from cloud.pricing.quotes import Quote, opened, quoted, signed
+from cloud.reservations.booking_rows import (
+    Booking,
+    BookingStatus,
+    Guarantee,
+    add,
+    held,
+    latest,
+    of_user,
+    protocol_now,
+)
+from cloud.reservations.coordination import Coordination
+from cloud.reservations.kept_promises import KeptPromises
+from cloud.reservations.ports import Held, LotLink, MoneyWanted, PaymentHold, TariffSource
+from parking.clock import Clock
+from parking.geo import Point
+from parking.ids import LotId, SpotId
+from parking.interval import Interval
+from parking.lot import SpotType
+from sync.booking import CoordinatorState, Transaction
+from sync.coordinator import step
+from sync.coordinator_news import Draft
+from sync.keys import SigningKey
+from sync.tokens import KeyRole, Token, TokenKind, TokenSigner, whole_seconds
+from sync.transaction import NoReason, TransactionId
+
+QUERIES = named_sql("cloud.reservations")
+
+QUOTE_HOLDS = timedelta(minutes=10)
+DRAFT_HOLDS = timedelta(minutes=20)
+"""Real time: longer than the quote, so that a driver may still be authenticating when it ends."""
+AHEAD_AT_MOST = timedelta(days=366)
+LONGEST = timedelta(days=31)
+ALTERNATIVES_WITHIN_M = 3_000.0
+ALTERNATIVES = 3
+# Any fixed id: reservations have ids drawn under it from user and Idempotency-Key.
+DRAWN = UUID("9d2f6c1e-0b1a-4f2f-8b5d-6a1c0f4e7a55")
+
+Alternatives = tuple[Mapping[str, object], ...]
+
+SENTENCES: Mapping[str, str] = {
+    NoReason.FULL: "just taken: nothing of this type is left for this time",
+    NoReason.SPOT_TAKEN: "just taken: this very spot is promised to somebody else",
+    NoReason.WOULD_NOT_PACK: "no single place is free for all of this time",
+    NoReason.TYPE_NOT_HERE: "this lot has no place of this type",
+    NoReason.LINK_DOWN: "the line to this lot is down, and nothing of it can be sold from here now",
+    NoReason.DEADLINE: "the lot did not answer in time; nothing was booked and nothing will be taken",
+    NoReason.MET_BY_FACT: "just taken: somebody drove onto this place",
+    NoReason.CATCHING_UP: "the lot is catching up after an outage and sells nothing right now",
+    NoReason.NOT_AUTHORISED: "the payment is not authorised any more",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a driver would like to book."""
+
+    lot: UUID
+    type: SpotType
+    window: Interval
+    spot: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A booking, with what the driver's browser confirms the payment with; "" where nothing is to be paid or it is not known now."""
+
+    booking: Booking
+    client_secret: str = ""
+
+
+class BookingService:
+    """Use cases over the coordinator. `key` signs quotes and passes."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        lots: ParkingLots,
+        search: LotSearch,
+        tariffs: TariffSource,
+        link: LotLink,
+        money: PaymentHold,
+        coordination: Coordination,
+        promises: KeptPromises,
+        clock: Clock,
+        key: SigningKey,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._lots = lots
+        self._search = search
+        self._tariffs = tariffs
+        self._link = link
+        self._money = money
+        self._coordination = coordination
+        self._promises = promises
+        self._clock = clock
+        self._key = key
+        self._signer = TokenSigner(key, KeyRole.CLOUD)
+        self._new_id = new_id
+        self._searching: dict[tuple[UUID, SpotType], asyncio.Task[Alternatives]] = {}
+
+    async def quote(self, wish: Wish) -> tuple[Quote, str]:
+        """What the window costs, and the signed text of it, which holds for ten minutes.
+
+        Raises:
+            BadRequest: the window cannot be booked, or there is no tariff for it.
+            NotFound: there is no such lot.
+        """
+        self._check(wish.window)
+        async with self._database.connection() as connection:
+            if await self._lots.region_of(connection, wish.lot) is None:
+                raise NotFound(
+                    f"there is no lot {wish.lot}", "lot", "take an id from GET /api/v1/parking-lots"
+                )
+            tariffs = await self._tariffs.tariffs_of(connection, wish.lot)
+            now = await protocol_now(connection)
+        quote = quoted(
+            tariffs,
+            id_=self._new_id(),
+            lot=wish.lot,
+            kind=wish.type,
+            window=wish.window,
+            expires_at=now + QUOTE_HOLDS,
+        )
+        return quote, signed(quote, self._key)
+
+    async def draft(self, user: str, key: str, told_quote: str, *, spot: UUID | None = None) -> Offered:
+        """A reservation that promises nothing yet, with its payment. The same `key` of the same user is the same reservation.
+
+        Raises:
+            BadRequest: the quote is not ours, was altered or has expired.
+            Conflict: this key was used for another request.
+            NotPaid: the provider would not create the payment.
+        """
+        id_ = uuid5(DRAWN, f"{user}\n{key}")
+        asked = sha256(f"{told_quote}\n{spot or ''}".encode()).digest()
+        known = await self._known(id_, asked)
+        if known is None:
+            known = await self._put_down(user, id_, asked, told_quote, spot)
+        return await self._offered(known)
+
+    async def reserve(self, user: str, key: str, wish: Wish) -> Offered:
+        """Quote and draft in one, for a painted spot; where drivers choose their own, for a place of its type.
+
+        Raises:
+            NotFound: the lot has no such spot.
+            BadRequest, Conflict, NotPaid: as for `draft`.
+        """
+        id_ = uuid5(DRAWN, f"{user}\n{key}")
+        asked = sha256(f"{wish.lot}\n{wish.spot}\n{wish.window}".encode()).digest()
+        known = await self._known(id_, asked)
+        if known is None:
+            scope = {"lot": wish.lot, "spot": wish.spot}
+            async with self._database.connection() as connection:
+                row = await (await connection.execute(QUERIES["spot_asked_for"], scope)).fetchone()
+            if row is None:
+                raise NotFound(
+                    f"lot {wish.lot} has no spot {wish.spot}", "spot_id", "take one from its spots"
+                )
+            painted = wish.spot if row["zone_kind"] == "assigned" else None
+            _, told = await self.quote(Wish(lot=wish.lot, type=SpotType(row["type"]), window=wish.window))
+            known = await self._put_down(user, id_, asked, told, painted)
+        return await self._offered(known)
+
+    async def confirm(self, user: str, reservation: UUID) -> Booking:
+        """Begin, and answer with what was decided.
+
+        Raises:
+            NotFound: the user has no such reservation.
+            NotPaid: the money is not held.
+            LostRace: it was not booked; with alternatives.
+        """
+        booking = await self.read(user, reservation)
+        if booking.state is CoordinatorState.DRAFT and booking.payment is not None:
+            standing = await self._money.standing(booking.payment)
+            if standing is not Held.HELD:
+                raise NotPaid(
+                    "the payment is not confirmed yet" if standing is Held.WAITING else "the payment is gone",
+                    "payment",
+                    "confirm it with the provider" if standing is Held.WAITING else "book anew",
+                )
+        booking = await self.begun(booking)
+        if booking.state is CoordinatorState.COMMITTED:
+            return booking
+        raise await self._lost(booking)
+
+    async def begun(self, booking: Booking) -> Booking:
+        """The same after its decision; a draft begins. The money is held."""
+        if booking.state is CoordinatorState.DRAFT and booking.lot is not None:
+            booking = await self._coordination.begin(booking.lot, booking.id, booking.revision)
+        if booking.state is CoordinatorState.PREPARING:
+            booking = await self._coordination.decision(booking)
+        return booking
+
+    async def read(self, user: str, reservation: UUID) -> Booking:
+        """The newest revision.
+
+        Raises:
+            NotFound: the user has no such reservation.
+        """
+        async with self._database.connection() as connection:
+            booking = await latest(connection, reservation)
+        if booking is None or booking.user != user:
+            raise NotFound(
+                f"you have no reservation {reservation}", "reservation", "see GET /api/v1/reservations"
+            )
+        return booking
+
+    async def list_of(self, user: str, which: Slice) -> tuple[list[Booking], int]:
+        """A page of a user's reservations, newest first, and how many there are."""
+        async with self._database.connection() as connection:
+            return await of_user(
+                connection, user, limit=which.per_page, offset=(which.page - 1) * which.per_page
+            )
+
+    async def cancel(self, user: str, reservation: UUID) -> Booking:
+        """A draft is dropped at once; what is booked is cancelled when the lot has let it go.
+
+        Raises:
+            NotFound: the user has no such reservation.
+            Conflict: it is being decided right now, or was used, or is over.
+        """
+        booking = await self.read(user, reservation)
+        if booking.state in {CoordinatorState.DRAFT, CoordinatorState.PREPARING}:
+            return await self._coordination.give_up(booking)
+        if booking.status in {BookingStatus.CANCELLED, BookingStatus.CANCEL_PENDING} or booking.lot is None:
+            return booking
+        if booking.status is not BookingStatus.ACTIVE:
+            raise Conflict(f"it is {booking.status}", "status", "only what is active can be cancelled")
+        async with self._database.connection() as connection, connection.transaction():
+            region = await self._lots.region_of(connection, booking.lot) or ""
+            await self._lots.lock(connection, region, booking.lot)
+            now_held = await held(connection, booking.id, booking.revision)
+            errands = await self._promises.cancel(connection, now_held or booking)
+        self._coordination.carry_on(errands)
+        return await self.read(user, reservation)
+
+    async def pass_of(self, user: str, reservation: UUID) -> tuple[Booking, str]:
+        """The pass: signed only for what is committed, which never changes any more.
+
+        Raises:
+            NotFound: the user has no such reservation.
+            Conflict: it is not booked, or is cancelled.
+        """
+        booking = await self.read(user, reservation)
+        window, kind = booking.transaction.window, booking.transaction.type
+        usable = {BookingStatus.ACTIVE, BookingStatus.IN_USE}
+        if booking.state is not CoordinatorState.COMMITTED or booking.status not in usable:
+            raise Conflict(f"there is no pass for what is {booking.status}", "status", "confirm it first")
+        if window is None or window.ends_at is None or kind is None or booking.lot is None:
+            raise NotFound(f"reservation {reservation} has no place", "reservation", "book anew")
+        painted = booking.guarantee is Guarantee.SPOT and booking.spot is not None
+        token = Token(
+            kind=TokenKind.PASS,
+            subject=str(booking.id),
+            lot=LotId(str(booking.lot)),
+            place=SpotId(str(booking.spot)) if painted else kind,
+            starts_at=whole_seconds(window.starts_at),
+            ends_at=whole_seconds(window.ends_at),
+            revision=booking.revision,
+            epoch=max((ballot.epoch for ballot in booking.transaction.ballots), default=0),
+        )
+        return booking, self._signer.sign(token)
+
+    def _check(self, window: Interval) -> None:
+        now = self._clock.now()
+        if window.ends_at is None or window.ends_at <= now:
+            raise BadRequest("is over", "ends_at", "choose a time that is still to come")
+        if window.ends_at - window.starts_at > LONGEST:
+            raise BadRequest("is too far from the start", "ends_at", f"book at most {LONGEST.days} days")
+        if window.starts_at > now + AHEAD_AT_MOST:
+            raise BadRequest("is too far ahead", "starts_at", f"book within {AHEAD_AT_MOST.days} days")
+
+    async def _known(self, reservation: UUID, asked: bytes) -> Booking | None:
+        async with self._database.connection() as connection:
+            known = await latest(connection, reservation)
+        if known is not None and known.request_hash != asked:
+            raise Conflict(
+                "this key was used for another request", "Idempotency-Key", "take a new key for a new request"
+            )
+        return known
+
+    async def _put_down(
+        self, user: str, id_: UUID, asked: bytes, told_quote: str, spot: UUID | None
+    ) -> Booking:
+        async with self._database.connection() as connection, connection.transaction():
+            now = await protocol_now(connection)
+            quote = opened(told_quote, self._key.public, now=now)
+            self._check(quote.window)
+            payment = uuid5(id_, "payment") if quote.amount_minor else None
+            booking = _drafted(user, id_, quote, now, spot=spot, payment=payment, asked=asked)
+            if await add(connection, booking) and payment is not None:
+                wanted = MoneyWanted(
+                    payment=payment,
+                    reservation=id_,
+                    lot=quote.lot,
+                    amount_minor=quote.amount_minor,
+                    currency=quote.currency,
+                )
+                await self._money.put_down(connection, wanted)
+        return await self._known(id_, asked) or booking
+
+    async def _offered(self, booking: Booking) -> Offered:
+        if booking.payment is None or booking.state is not CoordinatorState.DRAFT:
+            return Offered(booking=booking)
+        return Offered(booking=booking, client_secret=await self._money.offer(booking.payment))
+
+    async def _lost(self, booking: Booking) -> LostRace:
+        reason = booking.transaction.reason or str(NoReason.FULL)
+        return LostRace(
+            detail=SENTENCES.get(reason, f"not booked: {reason}"),
+            field="lot",
+            fix="choose one of the alternatives, or another time",
+            reason=reason,
+            alternatives=await self._alternatives(booking),
+        )
+
+    async def _alternatives(self, booking: Booking) -> Alternatives:
+        """Near lots that may sell a place of the type now, nearest first. Who loses the same race at the same time shares one search."""
+        lot, kind = booking.lot, booking.transaction.type
+        if lot is None or kind is None:
+            return ()
+        searching = self._searching.get((lot, kind))
+        if searching is None:
+            searching = asyncio.create_task(self._near(lot, kind), name="alternatives")
+            self._searching[lot, kind] = searching
+            searching.add_done_callback(lambda _: self._searching.pop((lot, kind), None))
+        return await asyncio.shield(searching)
+
+    async def _near(self, here_lot: UUID, kind: SpotType) -> Alternatives:
+        here = await self._search.by_id([here_lot])
+        if not here or here[0].point is None:
+            return ()
+        around = Around(
+            point=Point(latitude=here[0].point.latitude, longitude=here[0].point.longitude),
+            radius_m=ALTERNATIVES_WITHIN_M,
+            type=kind,
+        )
+        found, _ = await self._search.near(around, Slice(per_page=ALTERNATIVES * 4), Sort.DISTANCE)
+        free = [
+            lot
+            for lot in found
+            if lot.id != here_lot and any(count.type == kind and count.sellable for count in lot.counts)
+        ]
+        return tuple(
+            {
+                "lot": str(lot.id),
+                "name": lot.name,
+                "distance_m": None if lot.distance_m is None else round(lot.distance_m),
+                "type": str(kind),
+            }
+            for lot in free[:ALTERNATIVES]
+        )
+
+
+def _drafted(
+    user: str,
+    id_: UUID,
+    quote: Quote,
+    now: datetime,
+    *,
+    spot: UUID | None,
+    payment: UUID | None,
+    asked: bytes,
+) -> Booking:
+    """The row of a draft."""
+    empty = Transaction(id=TransactionId(reservation=str(id_), revision=1))
+    news = Draft(type=quote.type, window=quote.window, expires_at=now + DRAFT_HOLDS)
+    transaction, _ = step(empty, news, now)
+    return Booking(
+        transaction=transaction,
+        lot=quote.lot,
+        user=user,
+        status=BookingStatus.DRAFT,
+        spot=spot,
+        guarantee=Guarantee.TYPE if spot is None else Guarantee.SPOT,
+        quote={
+            "id": str(quote.id),
+            "tariff": quote.tariff,
+            "factor_1e4": quote.factor_1e4,
+            "expires_at": quote.expires_at.isoformat(),
+        },
+        amount_minor=quote.amount_minor,
+        currency=quote.currency,
+        payment=payment,
+        request_hash=asked,
+    )

@@ -1,0 +1,114 @@
+"""What processes of the centre say to each other at their commits: who holds a lot's link may be another one. Next in its story: cloud/gateways/link.
+
+A word is a NOTIFY of the transaction that it is about, so it is heard when that has committed and never else, and no process that dies in between
+loses it. It is heard by those that listen at that moment and kept for nobody: a PREPARE must not wait for a reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from psycopg import AsyncConnection, OperationalError
+from psycopg.rows import DictRow
+
+from cloud.database import connection_arguments
+from cloud.named_sql import named_sql
+from sync.codec import decode, encode
+from sync.messages import FromCoordinator
+
+QUERIES = named_sql("cloud.reservations")
+LOG = structlog.get_logger(__name__)
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """Something is decided about `reservation`, or `frame` is for the lot's link in `session` (0: whichever is open)."""
+
+    lot: UUID
+    reservation: UUID
+    session: int = 0
+    frame: FromCoordinator | None = None
+
+
+async def say(connection: AsyncConnection[DictRow], word: Word) -> None:
+    """Say it at the commit of the caller's transaction."""
+    plain = {
+        "lot": str(word.lot),
+        "reservation": str(word.reservation),
+        "session": word.session,
+        "frame": None if word.frame is None else base64.b64encode(encode(word.frame)).decode(),
+    }
+    text = json.dumps(plain, separators=(",", ":"))
+    await connection.execute(QUERIES["tell_processes"], {"word": text})
+
+
+class CommitWords:
+    """Listens for this process: wakes those who wait for a reservation, and hands frames to the links."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
+        self._deliver: Callable[[Word], None] = lambda _: None
+        self.listening = asyncio.Event()
+
+    def deliver_to(self, deliver: Callable[[Word], None]) -> None:
+        """Who takes what is for a lot's link."""
+        self._deliver = deliver
+
+    @contextmanager
+    def waiting_for(self, reservation: UUID) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something is said about `reservation`."""
+        event = asyncio.Event()
+        self._waiting[reservation].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[reservation].discard(event)
+            if not self._waiting[reservation]:
+                del self._waiting[reservation]
+
+    async def run(self) -> None:
+        """Listen until cancelled; a database that is lost is tried again each second, and whoever waits looks for himself then."""
+        while True:
+            try:
+                async for word in self._heard():
+                    self._take(word)
+            except OperationalError as error:
+                self.listening.clear()
+                LOG.warning("commit words lost the database", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _heard(self) -> AsyncIterator[Word]:
+        async with await AsyncConnection.connect(self._url, **connection_arguments()) as connection:
+            await connection.execute(QUERIES["processes_listen"])
+            self.listening.set()
+            for events in self._waiting.values():
+                for event in events:
+                    event.set()
+            async for notice in connection.notifies():
+                yield _word(notice.payload)
+
+    def _take(self, word: Word) -> None:
+        for event in self._waiting.get(word.reservation, ()):
+            event.set()
+        self._deliver(word)
+
+
+def _word(text: str) -> Word:
+    plain = json.loads(text)
+    frame = None if plain["frame"] is None else decode(base64.b64decode(plain["frame"]))
+    return Word(
+        lot=UUID(plain["lot"]),
+        reservation=UUID(plain["reservation"]),
+        session=plain["session"],
+        frame=frame,  # type: ignore[arg-type]  # only `say` writes here, and it takes nothing else
+    )
