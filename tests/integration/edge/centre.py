@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from sync.codec import encode
-from sync.messages import Frame, Page
+from sync.messages import Frame, FromCoordinator, FromParticipant, Page
 from tests.unit.sync.two_ends import CloudDisk, CloudEnd
+
+Heard = TypeVar("Heard", bound=FromParticipant)
 
 
 @dataclass
@@ -27,6 +30,7 @@ class Centre:
     slow_s: float = 0.0
     connections: int = 0
     pages: list[Page] = field(default_factory=list)
+    said: list[FromCoordinator | FromParticipant] = field(default_factory=list)
     ends: list[tuple[CloudEnd, ServerConnection]] = field(default_factory=list)
 
     async def serve(self, connection: ServerConnection) -> None:
@@ -47,6 +51,8 @@ class Centre:
             if self.slow_s:
                 await asyncio.sleep(self.slow_s)
             end.receive(data if isinstance(data, bytes) else data.encode())
+            while end.heard:
+                self.said.append(end.heard.popleft())
             await self.flush(end, connection)
             carried += 1
             if end.closed is not None or carried == self.hang_up_after:
@@ -62,6 +68,17 @@ class Centre:
         self.disk.documents.append((len(self.disk.documents) + 1, kind, body))
         for end, connection in tuple(self.ends):
             end.documents_added()
+            with suppress(ConnectionClosed):
+                await self.flush(end, connection)
+
+    def heard(self, kind: type[Heard]) -> list[Heard]:
+        """What the gateway said of the commit, over all its connections, in order."""
+        return [frame for frame in self.said if isinstance(frame, kind)]
+
+    async def say(self, frame: FromCoordinator) -> None:
+        """Say this in the session of the moment; nowhere where there is none."""
+        for end, connection in tuple(self.ends):
+            end.say(frame)
             with suppress(ConnectionClosed):
                 await self.flush(end, connection)
 

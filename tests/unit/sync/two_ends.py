@@ -16,13 +16,24 @@ from sync.inbox import ApplyPage, InboxRow, Poison
 from sync.incarnation import GatewayRecord
 from sync.keys import SigningKey
 from sync.layout import layout_hash
-from sync.messages import CountRow, Document, Frame, Hello, LogRow, SpotStateRow, States
+from sync.messages import (
+    CountRow,
+    Document,
+    Frame,
+    FromCoordinator,
+    FromParticipant,
+    Hello,
+    LogRow,
+    SpotStateRow,
+    States,
+)
 from sync.pace import Pace, PaceSettings
 from sync.session import (
     Acknowledged,
     ApplyDocument,
     Begin,
     Close,
+    Deliver,
     DocumentsAcknowledged,
     FrameRefused,
     Identify,
@@ -156,6 +167,7 @@ class CloudEnd:
     refused: list[FrameRefused] = field(default_factory=list)
     closed: str | None = None
     last_states: States | None = None
+    heard: deque[FromCoordinator | FromParticipant] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.session = CloudSession(cloud="lotgate", nonce=b"n" * 32, time_us=0)
@@ -171,6 +183,9 @@ class CloudEnd:
 
     def drain(self, delay_ms: int) -> None:
         self._do(self.session.drain(delay_ms))
+
+    def say(self, frame: FromCoordinator) -> None:
+        self._do(self.session.say(frame))
 
     def _do(self, effects: list[CloudEffect]) -> None:
         disk = self.disk
@@ -197,6 +212,8 @@ class CloudEnd:
                     self._do(self.session.states_stored())
                 case ApplyPage():
                     self._do(self._applied(effect))
+                case Deliver(frame=heard):
+                    self.heard.append(heard)
                 case Quarantine(reason=reason):
                     disk.quarantined = reason
                 case ReadDocuments(after_n=after, limit=limit):
