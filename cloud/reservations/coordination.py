@@ -53,6 +53,7 @@ from parking.clock import Clock
 from parking.ids import ClaimId, SpotId
 from parking.lot import Tier
 from sync.booking import Ballot, CoordinatorState, LogHead
+from sync.commit_documents import DECISION, decision_body
 from sync.coordinator import step, superseded_by_next
 from sync.coordinator_news import (
     AcknowledgedBy,
@@ -82,9 +83,9 @@ from sync.coordinator_news import (
     VoteArrived,
 )
 from sync.failpoints import Failpoints
-from sync.message_pack import pack
 from sync.messages import Decision, DecisionAck, FromParticipant, Inquiry, TransferRequest, Vote
 from sync.ownership import none_to_give
+from sync.rows import claim_from_row
 from sync.transaction import NoReason, Outcome
 
 QUERIES = named_sql("cloud.reservations")
@@ -92,7 +93,6 @@ LOG = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 1.0
 DUE_AT_ONCE = 100
-DECISION_KIND = "decision"
 
 BEGIN_AFTER_COMMIT = "cloud.coordinator.begin_after_commit"
 DECISION_BEFORE_COMMIT = "cloud.coordinator.decision_before_commit"
@@ -109,19 +109,6 @@ class Moved:
 
     booking: Booking
     errands: tuple[Errand, ...] = ()
-
-
-def decision_body(decision: Decision) -> bytes:
-    """The body of a `decision` document: what the frame says, without session."""
-    return pack(
-        {
-            "reservation": decision.reservation,
-            "revision": decision.revision,
-            "outcome": decision.outcome,
-            "reason": decision.reason,
-            "claim": None if decision.claim is None else dict(decision.claim),
-        }
-    )
 
 
 class Coordination:
@@ -590,8 +577,11 @@ class Coordination:
             return booking
         n = booking.told_n
         if n is None:
-            body = decision_body(decision)
-            n = await self._link.add_document(connection, line.gateway, DECISION_KIND, body)
+            claim = None if decision.claim is None else claim_from_row(decision.claim)
+            body = decision_body(
+                booking.transaction.id, Outcome(decision.outcome), reason=decision.reason, claim=claim
+            )
+            n = await self._link.add_document(connection, line.gateway, DECISION, body)
         await self._say(connection, replace(booking, link_session=0), decision)
         return replace(booking, told_n=n)
 

@@ -22,11 +22,10 @@ from cloud.reservations.ports import Errand, LotLink, PaymentHold
 from parking.claims import Claim, ClaimState
 from parking.stays import Stay, StayState
 from sync.cancellation import BookingAct, BookingNews, BookingState, step
-from sync.message_pack import pack
+from sync.commit_documents import CANCELLATION, cancellation_body
 
 QUERIES = named_sql("cloud.reservations")
 LOG = structlog.get_logger(__name__)
-CANCELLATION_KIND = "cancellation"
 
 _OF_STAY: Mapping[StayState, BookingNews] = {
     StayState.ADMITTED: BookingNews.PASS_USED,
@@ -118,8 +117,8 @@ class KeptPromises:
     async def _tell(self, connection: AsyncConnection[DictRow], booking: Booking) -> None:
         line = None if booking.lot is None else await self._link.standing(connection, booking.lot)
         if line is not None:
-            body = pack({"reservation": str(booking.id), "revision": booking.revision})
-            await self._link.add_document(connection, line.gateway, CANCELLATION_KIND, body)
+            body = cancellation_body(booking.transaction.id)
+            await self._link.add_document(connection, line.gateway, CANCELLATION, body)
 
 
 def _is_uuid(text: str) -> bool:

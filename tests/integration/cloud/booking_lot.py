@@ -109,6 +109,7 @@ class VotingLot:
     gateway: Gateway
     mute: bool = False
     uploads: bool = True
+    full: bool = False
     before_voting: int = 0
     held: dict[str, Claim] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
@@ -160,6 +161,7 @@ class VotingLot:
             spot.id
             for spot in lot_of().spots
             if spot.type == prepare.type
+            and not self.full
             and not any(c.spot == spot.id and c.window.overlaps(window) for c in self.held.values())
         ]
         if not free:
@@ -201,6 +203,12 @@ class VotingLot:
         )  # fmt: skip
         if self.uploads:
             await self.upload()
+
+    async def release(self, reservation: str) -> None:
+        """The lot lets a booking's place go, and says so."""
+        firm = self.held.pop(reservation).moved_to(ClaimState.FIRM)
+        self.gateway.log.claim(firm.moved_to(ClaimState.RELEASED))
+        await self.upload()
 
     async def upload(self) -> None:
         at = self.gateway.acknowledged.seq if self.gateway.acknowledged else 0

@@ -100,7 +100,7 @@ class CloudHere:
     serving: asyncio.Task[None] | None = None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def start(self) -> None:
+    async def start(self, cloud: Cloud | None = None) -> None:
         settings = CloudSettings(
             database_url=self.database_url,
             tokens=STAFF,
@@ -108,7 +108,7 @@ class CloudHere:
             pool_min=1,
             pool_max=8,
         )
-        self.cloud = build_cloud(settings, {})
+        self.cloud = cloud or build_cloud(settings, {})
         port_file = self.folder / "port"
         self.serving = asyncio.create_task(
             serve(self.cloud, host="127.0.0.1", port=0, port_file=port_file, stop=self.stop)
