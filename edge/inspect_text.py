@@ -11,6 +11,8 @@ WIDTH = 100
 LABEL = 22
 PLAIN = str.maketrans({"✓": "+", "■": "#", "▲": "!", "─": "-"})
 CODES = {"dim": "2", "bold": "1", "go": "32", "warn": "33", "stop": "31"}
+MOST_DOUBTS_SHOWN = 20
+FEWEST_OF_A_UNIT = 2
 ENOUGH_FREE_BYTES = 200_000_000
 
 
@@ -28,6 +30,7 @@ class Screen:
             *self._verdict(seen),
             *self._spaces(seen),
             *self._centre(seen),
+            *self._doubts(seen),
             *self._box(seen),
         ]
         text = "\n".join([*lines, *self._events(seen), *self._to_fix(seen), "", self._foot()])
@@ -93,6 +96,21 @@ class Screen:
             yield self._row("Line down since", f"{_local(seen, seen.outage_since):%a %d %b %H:%M:%S}")
         if seen.documents:
             yield self._row("From the centre", ", ".join(seen.documents))
+
+    def _doubts(self, seen: Inspection) -> Iterator[str]:
+        """Bookings whose decision is not known here, by age; nothing where there never was one."""
+        if not seen.transactions:
+            return
+        yield self._rule("Bookings in doubt")
+        others = ", ".join(f"{count:,} {state}" for state, count in sorted(seen.transactions.items()))
+        if not seen.doubts:
+            yield self._row("In doubt", f"none       {others}")
+            return
+        yield self._row("In doubt", f"{self._in('warn', f'{len(seen.doubts):,}')}       {others}")
+        for doubt in seen.doubts[:MOST_DOUBTS_SHOWN]:
+            age = "" if doubt.since_at is None else _age((seen.now - doubt.since_at).total_seconds())
+            starts = "" if doubt.starts_at is None else f"from {_local(seen, doubt.starts_at):%a %d %b %H:%M}"
+            yield f" {age:>8}  {doubt.id:<39} {doubt.state:<12} {doubt.type:<10} {starts}"
 
     def _box(self, seen: Inspection) -> Iterator[str]:
         yield self._rule("This box")
@@ -167,6 +185,14 @@ def problems(seen: Inspection) -> tuple[tuple[str, str], ...]:
 
 def _local(seen: Inspection, at: datetime) -> datetime:
     return at.astimezone(seen.settings.lot.timezone)
+
+
+def _age(seconds: float) -> str:
+    minutes, hours = seconds / 60, seconds / 3_600
+    for amount, unit in ((hours / 24, "d"), (hours, "h"), (minutes, "min")):
+        if amount >= FEWEST_OF_A_UNIT:
+            return f"{amount:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _bytes(count: int) -> str:

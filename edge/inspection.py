@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +16,13 @@ from edge.store.recovery import LogEnds, Recovered, read_everything, rebuilt_boo
 from edge.store.rows import meta_out
 from parking.book import Book
 from parking.claims import ClaimKind
+from parking.conflicts import LONG_AGO
 from parking.lot import SpotType
 from sync.chain import unpack_envelope
 from sync.errors import MalformedFrame
 from sync.instants import from_us
 from sync.messages import LogRow
+from sync.part import DOUBTS, Part
 
 LAST_EVENTS = 10
 
@@ -47,6 +50,18 @@ class EventLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtLine:
+    """A transaction of the commit whose decision is not known here: since when, for which place and window."""
+
+    id: str
+    state: str
+    type: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    since_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """Everything that is shown."""
 
@@ -66,6 +81,8 @@ class Inspection:
     quarantine_rows: int
     quarantine: tuple[str, ...]
     conflicts: int
+    transactions: Mapping[str, int]
+    doubts: tuple[DoubtLine, ...]
     documents: tuple[str, ...]
     events: tuple[EventLine, ...]
     used_bytes: int
@@ -117,6 +134,8 @@ def look(reader: StoreReader, settings: Settings, now: datetime) -> Inspection:
             for row in reader.rows("last_quarantine", limit=3)
         ),
         conflicts=reader.rows("count_rows")[0]["conflicts"],
+        transactions=Counter(str(part.state) for part in everything.parts),
+        doubts=_doubts(everything.parts),
         documents=tuple(f"{d.kind} {d.n}" for d in {d.kind: d for d in everything.documents}.values()),
         events=_events(
             reader.log_page(epoch=number, after_seq=ends.last_seq - LAST_EVENTS, limit=LAST_EVENTS)
@@ -160,6 +179,19 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
         "outage_since": None if seen.outage_since is None else seen.outage_since.isoformat(),
         "quarantine": seen.quarantine_rows,
         "conflicts": seen.conflicts,
+        "transactions": dict(seen.transactions),
+        "doubts": [
+            {
+                "transaction": doubt.id,
+                "state": doubt.state,
+                "type": doubt.type,
+                "starts_at": _iso(doubt.starts_at),
+                "ends_at": _iso(doubt.ends_at),
+                "since_at": _iso(doubt.since_at),
+                "age_s": None if doubt.since_at is None else (seen.now - doubt.since_at).total_seconds(),
+            }
+            for doubt in seen.doubts
+        ],
         "documents": list(seen.documents),
         "events": [
             {"seq": e.seq, "kind": e.kind, "at": None if e.at is None else e.at.isoformat(), "about": e.about}
@@ -173,6 +205,28 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
         },
         "losses": list(seen.losses),
     }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _doubts(parts: Sequence[Part]) -> tuple[DoubtLine, ...]:
+    """What waits for a decision, the oldest first."""
+    waiting = sorted(
+        (part for part in parts if part.state in DOUBTS), key=lambda part: part.prepared_at or LONG_AGO
+    )
+    return tuple(
+        DoubtLine(
+            id=str(part.id),
+            state=str(part.state),
+            type="" if part.type is None else str(part.type),
+            starts_at=None if part.window is None else part.window.starts_at,
+            ends_at=None if part.window is None else part.window.ends_at,
+            since_at=part.prepared_at,
+        )
+        for part in waiting
+    )
 
 
 def _types(book: Book, everything: Recovered, settings: Settings, now: datetime) -> tuple[TypeLine, ...]:

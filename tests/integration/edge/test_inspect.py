@@ -7,21 +7,27 @@ import json
 import re
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from drivers.ports import SpotReading
-from edge.change import Change
+from edge.change import Change, PartChanged
 from edge.errors import StoreError
 from edge.inspect import inspect
 from edge.inspect_text import WIDTH, Screen
-from edge.inspection import Inspection, look
+from edge.inspection import Inspection, as_map, look
 from edge.ledger import Ledger
 from edge.lot_reading import read_settings_file
 from edge.observing import Observing
 from edge.settings import Settings
 from edge.store.reader import StoreReader
 from edge.writer import ThreadWriter
+from parking.ids import ClaimId
+from parking.interval import Interval
+from parking.lot import SpotType
+from sync.part import Part, ParticipantState
+from sync.transaction import TransactionId
 from tests.integration.edge.conftest import Premises
 
 CONFIG = Path(__file__).parents[3] / "config" / "multi-storey.toml"
@@ -137,3 +143,34 @@ async def test_for_machines_it_is_one_json_object_and_it_exits_with_nought(
 def test_without_a_ledger_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         inspect(CONFIG, {"STATE_DIRECTORY": str(tmp_path)}, as_json=False, plain=False)
+
+
+async def test_it_shows_bookings_in_doubt_by_their_age(premises: Premises, settings: Settings) -> None:
+    ledger = premises.start()
+    assert "Bookings in doubt" not in Screen(colour=False, plain=False).draw(seen(premises, settings))
+    now = premises.clock.now()
+    parts = [
+        Part(
+            id=TransactionId(reservation=str(UUID(int=number)), revision=1),
+            state=state,
+            claim=ClaimId(f"claim-{number}"),
+            type=SpotType.REGULAR,
+            window=Interval(now, now + timedelta(hours=2)),
+            epoch=1,
+            prepared_at=now - timedelta(minutes=number),
+        )
+        for number, state in (
+            (1, ParticipantState.PREP),
+            (200, ParticipantState.PREP),
+            (3, ParticipantState.COMM),
+        )
+    ]
+    await ledger.commit(Change(parts=tuple(PartChanged(part=part, at=now) for part in parts)))
+    view = seen(premises, settings)
+    assert [doubt.id[-4:] for doubt in view.doubts] == ["c8#1", "01#1"]
+    assert view.transactions == {"prep": 2, "comm": 1}
+    page = Screen(colour=False, plain=False).draw(view)
+    oldest, youngest = (line for line in page.splitlines() if "#1" in line)
+    assert ("3 h" in oldest, "60 s" in youngest) == (True, True)
+    assert all(len(line) <= WIDTH for line in page.splitlines())
+    assert as_map(view)["doubts"]
