@@ -37,12 +37,12 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-async def survive(folder: Path, *, agent: int, centre: int) -> dict[str, object]:
-    """Kill so often, let everything come to rest, compare; answers with the figures that should be nought and are not."""
+async def survive(folder: Path, *, agent: int, centre: int, speed: float) -> dict[str, object]:
+    """Kill so often, at so many civil seconds a real one; let everything come to rest, compare; answers with the figures that should be nought and are not."""
     draw = Random(SEED)
     victims = ["agent"] * agent + ["centre"] * centre
     draw.shuffle(victims)
-    killing = Killing(DemoPlan(seed=SEED), folder, victims, draw)
+    killing = Killing(DemoPlan(seed=SEED, speed=speed), folder, victims, draw)
     report = await killing.run()
     figures = report.figures
     assert killing.killed == {"agent": agent, "centre": centre}
@@ -53,11 +53,11 @@ async def survive(folder: Path, *, agent: int, centre: int) -> dict[str, object]
 
 
 async def test_agent_and_centre_killed_at_random_moments_lose_and_double_nothing(folder: Path) -> None:
-    assert await survive(folder, agent=3, centre=2) == {}
+    assert await survive(folder, agent=3, centre=2, speed=60) == {}
 
 
 @pytest.mark.proof
 async def test_fifty_deaths_of_the_agent_and_twenty_of_the_centre_lose_and_double_nothing(
     folder: Path,
 ) -> None:
-    assert await survive(folder, agent=50, centre=20) == {}
+    assert await survive(folder, agent=50, centre=20, speed=15) == {}
