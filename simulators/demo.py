@@ -180,9 +180,8 @@ class Demo:
     async def _act(self, acts: DemoActs) -> None:
         await acts.watch.wait_until(lambda state: state.acknowledged_seq > 0, START_S)
         ahead_s = self._scale.anchor_monotonic - time.monotonic()
-        if ahead_s > 0:
-            self._tell("…", f"all is up; cars come in {ahead_s:.0f} s")
-            await asyncio.sleep(ahead_s)
+        self._tell("…", f"all is up; cars come in {max(0.0, ahead_s):.0f} s")
+        await asyncio.sleep(max(0.0, ahead_s))
         await acts.traffic()
         await acts.come_to_rest()
 
