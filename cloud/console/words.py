@@ -182,7 +182,10 @@ def _admitted(body: _Body, _: str) -> Sentence:
 
 
 def _entered(body: _Body, _: str) -> Sentence:
-    return Sentence(state=GO, icon="car", text=f"A car came in at {body.part('stay').lane().lower()}.")
+    stay = body.part("stay")
+    if stay.instant("paid_until_us") is not None:
+        return Sentence(state=GO, icon="tick", text="A stay is paid; the car may leave.")
+    return Sentence(state=GO, icon="car", text=f"A car came in at {stay.lane().lower()}.")
 
 
 def _left(body: _Body, _: str) -> Sentence:
