@@ -38,6 +38,7 @@ from cloud.payments.webhooks import Webhooks
 from cloud.recounting import Recounting
 from cloud.reservations.authorised import AuthorisedBookings
 from cloud.reservations.booking import BookingService
+from cloud.reservations.commit_facts import CommitFacts
 from cloud.reservations.commit_words import CommitWords, Word
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
@@ -136,7 +137,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         database=database,
         clock=clock,
         lots=lots,
-        keepers=(reservations, payments),
+        keepers=(reservations, payments, CommitFacts(coordination)),
         documents=documents,
         commit=coordination,
         failpoints=failpoints,

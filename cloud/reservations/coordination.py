@@ -46,6 +46,7 @@ from cloud.reservations.booking_rows import (
     untold_of,
     write,
 )
+from cloud.reservations.commit_facts import EndedAtTheLot
 from cloud.reservations.commit_words import CommitWords, Word, say
 from cloud.reservations.ports import Errand, LotLink, LotStandingNow, PaymentHold
 from parking.claims import Claim, ClaimKind, ClaimState
@@ -71,6 +72,7 @@ from sync.coordinator_news import (
     MetByFact,
     News,
     NothingOwn,
+    PassReported,
     PaymentLost,
     RecordConflict,
     RecordReceivable,
@@ -240,6 +242,23 @@ class Coordination:
             if booking.transaction.id.reservation in wanted:
                 errands += (await self._hear(connection, origin.region, booking, MetByFact())).errands
         return errands
+
+    async def ended_at_the_lot(
+        self, connection: AsyncConnection[DictRow], origin: Origin, ended: EndedAtTheLot
+    ) -> None:
+        """The lot's log says how a doubt ended there. By our own decision: it has it. By the pass: it is the decision, or something is wrong.
+
+        By hand, and otherwise than here: somebody is told; what was decided here stands, and the lot hears it.
+        """
+        known = await self._known(connection, origin, ended.id.reservation, ended.id.revision)
+        decided = known.transaction.outcome
+        if ended.by == "pass" and ended.outcome is Outcome.COMMITTED:
+            await self._hear(connection, origin.region, known, PassReported(lot=str(origin.lot)))
+        elif decided is ended.outcome:
+            await self._hear(connection, origin.region, known, AcknowledgedBy(lot=str(origin.lot)))
+        elif decided is not None and ended.by.startswith("operator"):
+            detail = f"the lot {ended.outcome} by hand what is {decided} here"
+            await self._record(connection, origin.region, known, "decided_otherwise_by_hand", detail)
 
     # Work that nobody does any more
 

@@ -81,7 +81,8 @@ CONFLICTS = """
 ALTER TABLE conflicts
     DROP CONSTRAINT conflicts_kind_known,
     ADD CONSTRAINT conflicts_kind_known
-        CHECK (kind IN ('claims_overlap', 'reported_by_gateway', 'pass_without_commit', 'booking_met_by_fact'));
+        CHECK (kind IN ('claims_overlap', 'reported_by_gateway', 'pass_without_commit', 'booking_met_by_fact',
+            'decided_otherwise_by_hand'));
 """
 
 
