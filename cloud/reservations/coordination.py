@@ -31,7 +31,7 @@ from psycopg_pool import PoolTimeout
 
 from cloud.database import Database
 from cloud.events import NewEvent, publish
-from cloud.facts import Origin
+from cloud.facts import Origin, require_uuid
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
 from cloud.reservations.booking_rows import (
@@ -84,6 +84,7 @@ from sync.coordinator_news import (
     Tick,
     VoteArrived,
 )
+from sync.errors import MalformedFrame
 from sync.failpoints import Failpoints
 from sync.messages import Decision, DecisionAck, FromParticipant, Inquiry, TransferRequest, Vote
 from sync.ownership import none_to_give
@@ -192,10 +193,15 @@ class Coordination:
     async def heard(
         self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int, frame: FromParticipant
     ) -> Sequence[Errand]:
-        """A frame of the commit."""
+        """A frame of the commit.
+
+        Raises:
+            MalformedFrame: it names what cannot be.
+        """
         heads = {str(origin.lot): LogHead(epoch=origin.epoch, seq=applied_seq)}
         match frame:
             case Vote():
+                await self._require_own_spot(connection, origin, frame)
                 known = await self._known(connection, origin, frame.reservation, frame.revision)
                 news: News = VoteArrived(lot=str(origin.lot), vote=frame, heads=heads)
                 return (await self._hear(connection, origin.region, known, news)).errands
@@ -555,12 +561,24 @@ class Coordination:
         self, connection: AsyncConnection[DictRow], origin: Origin, reservation: str, revision: int
     ) -> Booking:
         """The row, held, or its absence. One of another lot is not this gateway's to speak of."""
+        require_uuid(reservation, "reservation")
         absent = unheard_of(reservation, revision)
         known = await held(connection, absent.id, revision)
         if known is not None and known.lot is not None and known.lot != origin.lot:
             LOG.error("a lot speaks of another's booking", lot=str(origin.lot), reservation=reservation)
             return replace(absent, lot=origin.lot)
         return known or replace(absent, lot=origin.lot)
+
+    async def _require_own_spot(
+        self, connection: AsyncConnection[DictRow], origin: Origin, vote: Vote
+    ) -> None:
+        """A lot promises its own spots."""
+        if vote.spot is None:
+            return
+        require_uuid(vote.spot, "spot")
+        scope = {"lot": origin.lot, "spot": vote.spot}
+        if await (await connection.execute(QUERIES["spot_asked_for"], scope)).fetchone() is None:
+            raise MalformedFrame("spot", "is not of this lot")
 
     async def _make_firm(
         self, connection: AsyncConnection[DictRow], region: str, booking: Booking, claims: Sequence[Claim]

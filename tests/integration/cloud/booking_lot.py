@@ -20,7 +20,7 @@ from parking.tariff import Tariff
 from parking.tariff_document import parse_tariff
 from sync.codec import decode
 from sync.instants import from_us
-from sync.messages import Decision, DecisionAck, Document, DocumentAck, Frame, PageAck, Prepare, Vote
+from sync.messages import Decision, DecisionAck, Document, DocumentAck, Error, Frame, PageAck, Prepare, Vote
 from tests.integration.cloud.cloud_process import CloudHere, CloudProcess, Gateway
 from tests.integration.cloud.conftest import LOT, STAFF, lot_of
 
@@ -115,6 +115,7 @@ class VotingLot:
     decisions: list[Decision] = field(default_factory=list)
     prepares: list[Prepare] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
+    complaints: list[Error] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -150,6 +151,8 @@ class VotingLot:
             case Document():
                 self.documents.append(frame)
                 await self.gateway.say(DocumentAck(epoch=frame.epoch, session=frame.session, n=frame.n))
+            case Error():
+                self.complaints.append(frame)
             case PageAck():
                 self.gateway.acknowledged = frame
             case _:

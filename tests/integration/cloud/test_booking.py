@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ import pytest
 from psycopg.errors import CheckViolation
 
 from cloud.database import connect
+from cloud.reservations.booking_rows import Booking, add, protocol_now
+from parking.claims import ClaimState
+from parking.ids import spot_id
+from sync.booking import CoordinatorState, Transaction
 from sync.messages import Answer, Inquiry
+from sync.transaction import TransactionId
 from tests.integration.cloud.booking_lot import (
     BEARER,
     Driver,
@@ -25,7 +31,7 @@ from tests.integration.cloud.booking_lot import (
     tariff_of,
 )
 from tests.integration.cloud.cloud_process import CloudHere, Gateway
-from tests.integration.cloud.conftest import LOT, NOON
+from tests.integration.cloud.conftest import LOT, NOON, Lane1, claim
 
 
 @pytest.fixture
@@ -246,4 +252,76 @@ async def test_of_64_racers_for_one_place_one_gets_it_and_the_others_hear_so_at_
     assert all("alternatives" in answer.json() for answer, _ in answers if answer.status_code == 409)
     assert one(here, "SELECT count(*) FROM claims WHERE state = 'firm'") == 1
     assert one(here, "SELECT count(*) FROM claims WHERE state = 'held'") == 0
-    assert slowest_s < 5, "this machine is shared; the figure without others is the benchmark's"
+    assert slowest_s < 5, f"{slowest_s:.3f} s, on a machine that others use too"
+
+
+async def test_a_spot_of_a_free_choice_zone_is_booked_as_a_place_of_its_type(
+    lot: VotingLot, driver: Driver
+) -> None:
+    path = f"/api/v1/parking-lots/{LOT}/spots/{spot_id(LOT, 'E-002')}/reserve"
+    headers = {**BEARER, "Idempotency-Key": str(uuid4())}
+    answers = [await driver.client.post(path, json=driver.window, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201], answers[0].text
+    first, again = (answer.json() for answer in answers)
+    assert (first["id"], first["type"], first["guarantee"]) == (again["id"], "ev", "type")
+    assert (await driver.confirm(first["id"])).json()["status"] == "active"
+    unknown = await driver.client.post(
+        f"/api/v1/parking-lots/{LOT}/spots/{uuid4()}/reserve", json=driver.window, headers=headers
+    )
+    assert unknown.status_code == 409
+    listed = (await driver.client.get("/api/v1/reservations", headers=BEARER)).json()
+    assert (listed["total"], listed["items"][0]["id"]) == (1, first["id"])
+
+
+async def test_a_vote_that_names_no_reservation_is_answered_and_disturbs_nothing(
+    lot: VotingLot, driver: Driver
+) -> None:
+    lot.mute = True
+    drafted = await driver.draft()
+    asking = asyncio.create_task(driver.confirm(drafted["id"]))
+    async with asyncio.timeout(10):
+        while not lot.prepares:  # noqa: ASYNC110 - the lot keeps what it hears
+            await asyncio.sleep(0.01)
+    prepare = lot.prepares[0]
+    await lot.vote(replace(prepare, reservation="not-a-uuid"))
+    lot.held.clear()
+    await lot.vote(prepare)
+    assert (await asking).json()["status"] == "active"
+    assert [(told.code, told.about) for told in lot.complaints] == [("malformed", "commit")]
+
+
+async def test_a_fact_that_meets_an_undecided_hold_aborts_it_in_the_transaction_that_applies_it(
+    gateway: Lane1,
+) -> None:
+    reservation = uuid4()
+    held = replace(
+        claim("R-001", state=ClaimState.HELD), holder_kind="reservation", holder_id=str(reservation)
+    )
+    async with gateway.cloud.database.connection() as connection, connection.transaction():
+        transaction = Transaction(
+            id=TransactionId(reservation=str(reservation), revision=1),
+            state=CoordinatorState.PREPARING,
+            type=held.type,
+            window=held.window,
+            own_claims=(held,),
+            deadline_at=await protocol_now(connection) + timedelta(seconds=8),
+        )
+        await add(connection, Booking(transaction=transaction, lot=UUID(LOT), user="somebody"))
+    async with gateway.cloud.database.connection() as connection:
+        await connection.execute(
+            b"INSERT INTO claims (id, lot_id, spot_id, type, during, kind, holder_kind, holder_id, state, sold_by, epoch, revision,"
+            b" version) VALUES (%s, %s, %s, 'regular', '[2026-11-24 12:00+0,2026-11-24 16:00+0)', 'booking', 'reservation', %s,"
+            b" 'held', 'cloud', 1, 1, 1)",
+            [held.id, LOT, held.spot, str(reservation)],
+        )
+    fact = claim("R-001")
+    gateway.log.claim(fact)
+    await gateway.send()
+    (row,) = await gateway.rows("SELECT state, reason, status FROM reservations")
+    assert tuple(row.values()) == ("aborted", "met_by_fact", "refused")
+    rows = await gateway.rows("SELECT id::text, state, clashing FROM claims")
+    assert {tuple(row.values()) for row in rows} == {
+        (held.id, "released", False),
+        (fact.id, "firm", False),
+    }
+    assert await gateway.rows("SELECT * FROM conflicts") == []
