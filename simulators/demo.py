@@ -25,7 +25,7 @@ from simulators.database import DatabaseCluster
 from simulators.demo_acts import DemoActs
 from simulators.demo_news import RecordFollower
 from simulators.demo_plan import Addresses, DemoPlan, Progress
-from simulators.evidence import read_cloud, read_edge
+from simulators.evidence import count_log, read_cloud, read_edge
 from simulators.gateway_watch import GatewayWatch
 from simulators.lot_files import DemoLot, LotFiles, write_lot
 from simulators.lot_plan import read_plan
@@ -169,7 +169,7 @@ class Demo:
                 line=line,
                 keeper=keeper,
                 lot=lot,
-                ledger=files.lot_toml.with_name("ledger.sqlite"),
+                ledger=_ledger_of(files),
                 watch=watch,
             )
             await _while(
@@ -276,7 +276,7 @@ class Demo:
     async def _show(
         self, files: LotFiles, lot: Program, watch: GatewayWatch, tap: BrokerTap, subscriber: Subscriber
     ) -> None:
-        follower = RecordFollower(files.record)
+        follower, ledger = RecordFollower(files.record), _ledger_of(files)
         progress = self.progress
         while True:
             for line in follower.lines():
@@ -284,8 +284,9 @@ class Demo:
             status = next((said for said in reversed(lot.heard) if said.get("event") == "status"), None)
             progress.lot = status or {}
             state = watch.state
-            progress.acknowledged_seq, progress.backlog = state.acknowledged_seq, state.backlog
-            progress.conflicts = state.conflicts
+            progress.acknowledged_seq, progress.conflicts = state.acknowledged_seq, state.conflicts
+            logged = await _in_thread(lambda: count_log(ledger))
+            progress.backlog = max(0, logged - state.acknowledged_seq)
             progress.knew_ms = progress.news.known_after_ms(subscriber.seen)
             progress.readings_acknowledged = len(tap.delivered)
             progress.asked, progress.server_errors = subscriber.asked, subscriber.errors
@@ -305,6 +306,10 @@ class Demo:
         self.progress.stage = what
         self.progress.told.append((time.monotonic(), mark, what))
         self._changed()
+
+
+def _ledger_of(files: LotFiles) -> Path:
+    return files.lot_toml.with_name("ledger.sqlite")
 
 
 async def _while(doing: Coroutine[object, object, _T], *watching: Coroutine[object, object, None]) -> _T:

@@ -132,8 +132,9 @@ def doors_of(progress: Progress) -> list[tuple[str, str]]:
 
 def _head(plan: DemoPlan, progress: Progress, now_s: float, width: int) -> Text:
     gone_s = int(now_s - progress.began_s)
+    spaces = f"1 lot, {progress.spaces} spaces, " if progress.spaces else ""
     head = Text.assemble(
-        (" lotgate demo ", "reverse bold"), f"  seed {plan.seed}, {plan.speed:g} times real speed"
+        (" lotgate demo ", "reverse bold"), f"  {spaces}seed {plan.seed}, {plan.speed:g} times real speed"
     )
     clock = f"{gone_s // 3600:02d}:{gone_s // 60 % 60:02d}:{gone_s % 60:02d}"
     return head.append(clock.rjust(max(1, width - head.cell_len)), style="dim")
@@ -155,6 +156,8 @@ def _rule(title: str, width: int) -> Text:
 
 
 def _lot(progress: Progress, now_s: float) -> list[Text]:
+    if progress.addresses is None:
+        return [Text(" opens in a moment", style="dim")]
     inside = int(str(progress.lot.get("inside", 0)))
     free = max(0, progress.spaces - inside)
     filled = round(BAR * inside / progress.spaces) if progress.spaces else 0
@@ -212,13 +215,8 @@ def _walk_in(progress: Progress) -> tuple[str, str]:
     news = progress.news
     if news.first_decision_ms is None:
         return "○", "the first car comes soon"
-    paid = (
-        f", {news.counts['payment']} paid {news.paid_minor / 100:.2f} {news.currency}"
-        if news.paid_minor
-        else ""
-    )
     knew = f", a subscriber knew in {progress.knew_ms:.0f} ms" if progress.knew_ms is not None else ""
-    figures = f"the barrier was told in {news.first_decision_ms:.0f} ms{knew}{paid}"
+    figures = f"the barrier was told in {news.first_decision_ms:.0f} ms{knew}"
     return ("…" if progress.knew_ms is None else "✓"), figures
 
 
@@ -226,7 +224,7 @@ def _line_down(plan: DemoPlan, progress: Progress, now_s: float) -> tuple[str, s
     down = progress.news.with_line_down
     cars = f"{down['entered']} cars in, {down['left']} out, {_refused(down['turned_away'])}"
     if progress.line_down_s is not None:
-        return "…", f"{now_s - progress.line_down_s:.0f} s so far, {cars}"
+        return "…", f"{now_s - progress.line_down_s:.0f} s so far, {progress.backlog} records wait, {cars}"
     if progress.drain_s is not None:
         return "✓", f"{cars}; {progress.waited} records drained in {progress.drain_s:.1f} s"
     if progress.waited:
@@ -257,8 +255,9 @@ def _ahead(plan: DemoPlan, progress: Progress, now_s: float, share: float) -> st
 
 
 def _holds(progress: Progress) -> list[Text]:
+    news = progress.news
     figures = (
-        ("arm down on a car", progress.news.arm_on_a_car),
+        ("arm down on a car", news.arm_on_a_car),
         ("server errors", progress.server_errors),
         ("conflicts", progress.conflicts),
     )
@@ -267,11 +266,16 @@ def _holds(progress: Progress) -> list[Text]:
         line.append(f"{name} ").append(str(value), style="bold green" if not value else "bold red").append(
             "   "
         )
-    published = progress.news.counts["reading"]
+    published = news.counts["reading"]
     line.append(
         f"readings {progress.readings_acknowledged} of {published}   facts {progress.acknowledged_seq}"
     )
-    return [line]
+    moved = f" vehicles {news.counts['entered']} in, {news.counts['left']} out"
+    paid = f"   {news.counts['payment']} paid, {news.paid_minor / 100:.2f} {news.currency}"
+    return [
+        line,
+        Text(f"{moved}{paid if news.paid_minor else ''}   the rest is compared at the end", style="dim"),
+    ]
 
 
 def _told(progress: Progress, at_s: float, mark: str, what: str) -> Text:

@@ -144,6 +144,7 @@ def _lot(run: Run, plan: LotPlan, record: Record, api: LocalApi) -> RunningLot:
         record=record,
         clock=clock,
         draw=Random(f"inside {run.seed}"),
+        starts_at=run.scale.anchor_at,
     )
     for lane in plan.lanes:
         lanes[lane.id] = LaneOfCars(

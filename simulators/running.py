@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 from parking.clock import Clock
@@ -28,7 +28,10 @@ SENSOR_S = (0.1, 0.4)
 
 @dataclass(slots=True, kw_only=True)
 class RunningLot:
-    """The lot at work. `warm` are the trips that are inside at the start, with what they hold."""
+    """The lot at work. `warm` are the trips that are inside at the start, with what they hold.
+
+    Vehicles come from `starts_at` on; where that has passed when the lot begins to run, all of them come so much later, not all at once.
+    """
 
     truth: PhysicalLot
     lanes: Mapping[str, LaneOfCars]
@@ -37,10 +40,12 @@ class RunningLot:
     record: Record
     clock: Clock
     draw: Random
+    starts_at: datetime | None = None
     entered: int = 0
     left: int = 0
     arrivals_stopped: asyncio.Event = field(default_factory=asyncio.Event)
     on_hold: asyncio.Event = field(default_factory=asyncio.Event)
+    _late: timedelta = timedelta(0)
     _group: asyncio.TaskGroup | None = None
 
     def settle(self, warm: list[Trip]) -> None:
@@ -64,6 +69,8 @@ class RunningLot:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
+            if self.starts_at is not None:
+                self._late = max(self._late, self.clock.now() - self.starts_at)
             group.create_task(self.radio.run())
             for lane in self.lanes.values():
                 group.create_task(lane.run())
@@ -115,7 +122,7 @@ class RunningLot:
 
     async def _arrivals(self, coming: Iterator[Vehicle]) -> None:
         for vehicle in coming:
-            if not await self._until(vehicle.arrives_at, self.arrivals_stopped):
+            if not await self._until(vehicle.arrives_at + self._late, self.arrivals_stopped):
                 return
             self._shortest(LaneKind.ENTRY).join(Trip(vehicle=vehicle))
 
@@ -130,7 +137,7 @@ class RunningLot:
         await self._stay(trip)
 
     async def _stay(self, trip: Trip) -> None:
-        if not await self._until(trip.vehicle.leaves_at, self.on_hold):
+        if not await self._until(trip.vehicle.leaves_at + self._late, self.on_hold):
             return
         spot = self.truth.unpark(trip.vehicle)
         if spot is not None:

@@ -1,2 +1,2 @@
 -- The newest row of the gateway's log.
-SELECT coalesce(max(seq), 0) AS seq FROM log
+SELECT coalesce((SELECT seq FROM log ORDER BY id DESC LIMIT 1), 0) AS seq
