@@ -26,7 +26,7 @@ from cloud.payments.provider import (
     Unknown,
     UnknownWhy,
 )
-from cloud.payments.records import PaymentRecord, RefundRecord, asked_minor, booked_minor
+from cloud.payments.records import PaymentRecord, RefundRecord, arrived_minor, asked_minor, booked_minor
 from cloud.payments.refund_states import RefundAct, RefundNews, RefundState
 from cloud.payments.refund_states import step as refund_step
 from cloud.payments.standing import news_of, status_of
@@ -135,7 +135,12 @@ def refund_answered(book: Book, answer: Answer[RefundSeen]) -> Taken:
     """The answer to a refund. A refusal is not believed before a look: it may be our own first request that took the money."""
     match answer:
         case Done(seen=seen):
-            return _with_refunds(book, (seen,))
+            taken = _with_refunds(book, (seen,))
+            payment = taken.book.payment
+            if arrived_minor(taken.book.refunds) < payment.captured_minor:
+                return taken
+            heard = hear(taken.book, PaymentNews.REFUNDED)
+            return _merged(replace(heard, booked=taken.booked, alarms=taken.alarms), book)
         case Refused() | Unknown():
             vain = replace(book.payment, unanswered=book.payment.unanswered + 1)
             return Taken(book=_drawn(book, replace(book, payment=vain)), acts=(PaymentAct.LOOK_UP,))
@@ -177,8 +182,7 @@ def _seen(book: Book, seen: IntentSeen, refused: Mapping[UUID, str]) -> Taken:
     looked = _with_refunds(replace(book, payment=payment), seen.refunds or ())
     if seen.refunds is not None and seen.state is IntentState.CAPTURED:
         looked = _without_refunds(looked, seen.refunds, refused)
-    booked = booked_minor(looked.book.refunds)
-    news = news_of(seen, payment.standing, refunded_minor=booked)
+    news = news_of(seen, payment.standing, refunded_minor=arrived_minor(looked.book.refunds))
     heard = hear(looked.book, news)
     merged = replace(
         heard,

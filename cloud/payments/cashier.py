@@ -360,6 +360,8 @@ class Cashier:
             facts.append((kind, {"amount_minor": refund.amount_minor, "refund": str(refund.id)}))
         region = await self._lots.region_of(connection, payment.lot) if facts else None
         if region is None:
+            if facts:
+                LOG.error("a payment of no lot", payment=str(payment.id), lot=str(payment.lot))
             return
         await self._lots.lock(connection, region, payment.lot)
         common = {"payment": str(payment.id), "currency": payment.currency}

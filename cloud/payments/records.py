@@ -73,6 +73,11 @@ def booked_minor(refunds: Sequence[RefundRecord]) -> int:
     return sum(refund.amount_minor for refund in refunds if refund.state in BOOKED)
 
 
+def arrived_minor(refunds: Sequence[RefundRecord]) -> int:
+    """What is given back and has arrived."""
+    return sum(refund.amount_minor for refund in refunds if refund.state is RefundState.SUCCEEDED)
+
+
 def asked_minor(refunds: Sequence[RefundRecord]) -> int:
     """The same with what is only asked for."""
     return sum(refund.amount_minor for refund in refunds if refund.state is not RefundState.FAILED)

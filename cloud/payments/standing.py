@@ -66,16 +66,16 @@ WATCHED = frozenset({_S.NONE, _S.DECLINED, _S.AUTHORISED})
 def status_of(
     standing: PaymentStanding, *, captured_minor: int, refunded_minor: int, refused: bool = False
 ) -> PaymentStatus:
-    """What people are told. `refused`: the provider would not even create it."""
+    """What people are told. `refunded_minor`: what is given back or on its way. `refused`: the provider would not even create it."""
     if standing is _S.CREATING and refused:
         return _P.FAILED
-    if standing is _S.CAPTURED and 0 < captured_minor <= refunded_minor:
-        return _P.REFUNDED
+    if STATUS_OF[standing] in (_P.COMPLETED, _P.REFUNDED):
+        return _P.REFUNDED if 0 < captured_minor <= refunded_minor else _P.COMPLETED
     return STATUS_OF[standing]
 
 
 def news_of(seen: IntentSeen, standing: PaymentStanding, *, refunded_minor: int) -> PaymentNews | None:
-    """What a look means to a payment that stands so; None: nothing new. `refunded_minor` is what is given back or on its way."""
+    """What a look means to a payment that stands so; None: nothing new. `refunded_minor` has arrived: what is on its way may still come back."""
     match seen.state:
         case IntentState.AUTHORISED:
             return PaymentNews.AUTHORISED
@@ -96,7 +96,8 @@ def next_look(
 
     `unanswered` counts the looks in a row that brought nothing; jitter is the caller's.
     """
-    if standing in WORKING or refunds_asked:
+    on_its_way = standing is _S.REFUNDING and refunds_pending
+    if refunds_asked or (standing in WORKING and not on_its_way):
         pause: timedelta = FIRST_PAUSE * 2 ** min(unanswered, 10)
         return min(pause, LONGEST_PAUSE)
     if standing in WATCHED:

@@ -442,6 +442,8 @@ def test_money_that_the_bank_sends_back_to_us_is_given_back_again_under_another_
     assert again.calls != due.calls
     assert [row.state for row in again.book.refunds] == [RefundState.FAILED, RefundState.ASKED]
     book = refund_answered(again.book, bank.refund(again.calls[0], AMOUNT)).book
+    assert book.payment.status is PaymentStatus.REFUNDED
+    bank.refunds["re_1"] = replace(bank.refunds["re_1"], progress=RefundProgress.SUCCEEDED)
     end = answered(book, PaymentAct.LOOK_UP, bank.do(PaymentAct.LOOK_UP)).book
     assert end.payment.standing is PaymentStanding.REFUNDED
 

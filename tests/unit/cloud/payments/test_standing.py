@@ -54,6 +54,17 @@ def test_a_payment_is_refunded_when_all_of_it_is_back(refunded: int, status: str
     assert status_of(PaymentStanding.CAPTURED, captured_minor=1250, refunded_minor=refunded) == status
 
 
+def test_money_that_came_back_to_us_is_not_refunded_any_more() -> None:
+    for standing in (PaymentStanding.CAPTURED, PaymentStanding.REFUNDING, PaymentStanding.REFUNDED):
+        told = [status_of(standing, captured_minor=1250, refunded_minor=back) for back in (1250, 1249)]
+        assert told == [PaymentStatus.REFUNDED, PaymentStatus.COMPLETED]
+
+
+def test_money_on_its_way_back_is_looked_at_by_the_hour() -> None:
+    assert next_look(PaymentStanding.REFUNDING, unanswered=0, refunds_pending=1) == timedelta(hours=1)
+    assert next_look(PaymentStanding.REFUNDING, unanswered=0) == timedelta(seconds=1)
+
+
 def test_a_payment_that_the_provider_would_not_create_has_failed() -> None:
     for refused, status in ((False, PaymentStatus.PENDING), (True, PaymentStatus.FAILED)):
         told = status_of(PaymentStanding.CREATING, captured_minor=0, refunded_minor=0, refused=refused)
