@@ -165,7 +165,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         key=signing_key,
         new_id=uuid4,
     )
-    cashier.listener = AuthorisedBookings(database=database, bookings=bookings, coordination=coordination)
+    cashier.listener = AuthorisedBookings(database=database, coordination=coordination)
     staff = StaffTokens(settings.staff_tokens)
     console = Console(
         reader=ConsoleReader(database=database, search=search, clock=clock),

@@ -1,4 +1,4 @@
-"""The provider's word begins a booking too, where it comes before the driver's. Next in its story: cloud/reservations/booking."""
+"""The provider's word begins a booking too, where it comes before the driver's. Next in its story: cloud/reservations/coordination."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from uuid import UUID
 import structlog
 
 from cloud.database import Database
-from cloud.reservations.booking import BookingService
 from cloud.reservations.booking_rows import latest
 from cloud.reservations.coordination import Coordination
 from sync.booking import CoordinatorState
@@ -29,13 +28,14 @@ class PaymentTold(Protocol):
 class AuthorisedBookings:
     """Listens to payments."""
 
-    def __init__(self, *, database: Database, bookings: BookingService, coordination: Coordination) -> None:
+    def __init__(self, *, database: Database, coordination: Coordination) -> None:
         self._database = database
-        self._bookings = bookings
         self._coordination = coordination
 
     async def payment_told(self, payment: PaymentTold, act: PaymentAct) -> None:
-        """Authorised: begin. Lost: abort what is not decided, and have what is decided owed."""
+        """Authorised: begin, unless the driver was told already that it cannot be. Lost: abort what is not decided, and have what is
+        decided owed. The decision is not waited for: votes and deadlines bring it.
+        """
         if payment.reservation is None:
             return
         if act is PaymentAct.TELL_LOST:
@@ -44,6 +44,8 @@ class AuthorisedBookings:
             return
         async with self._database.connection() as connection:
             booking = await latest(connection, payment.reservation)
-        if booking is not None and booking.state is CoordinatorState.DRAFT:
-            begun = await self._bookings.begun(booking)
+        if booking is None or booking.lot is None or booking.transaction.reason:
+            return
+        if booking.state is CoordinatorState.DRAFT:
+            begun = await self._coordination.begin(booking.lot, booking.id, booking.revision)
             LOG.info("begun by the provider's word", reservation=str(begun.id), state=str(begun.state))

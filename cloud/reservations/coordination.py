@@ -153,6 +153,7 @@ class Coordination:
             booking = await held(connection, reservation, revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
                 return booking or unheard_of(str(reservation), revision)
+            booking = replace(booking, transaction=replace(booking.transaction, reason=""))
             line = await self._link.standing(connection, lot)
             if line is not None and line.connected:
                 moved = await self._ask_lot(connection, booking, line)
@@ -483,7 +484,10 @@ class Coordination:
             return await self._carry_out(
                 connection, region, before=booking, after=ended, effects=effects, now=now
             )
-        return Moved(booking=_because(booking, NoReason.LINK_DOWN))
+        # It stays a draft, which says why it was not begun: the driver was answered, and nobody but the driver begins it again.
+        answered = _because(booking, NoReason.LINK_DOWN)
+        await self._write(connection, booking, answered)
+        return Moved(booking=answered)
 
     async def _fall_back(
         self, connection: AsyncConnection[DictRow], region: str, booking: Booking

@@ -149,3 +149,22 @@ async def test_a_place_of_the_cloud_s_own_is_paid_with_the_line_down(market: Mar
         spot_id(LOT, "R-002")
     )
     await until(market.here, "SELECT standing FROM payments", "captured")
+
+
+async def test_what_the_driver_was_told_cannot_be_is_not_begun_behind_his_back_when_the_line_is_back(
+    market: Market,
+) -> None:
+    await hang_up(market.here, market.lot)
+    drafted = await market.paid_draft()
+    lost = await market.driver.confirm(drafted["id"])
+    assert (lost.status_code, lost.json()["reason"]) == (409, "link_down")
+    await market.lot.gateway.open(market.here)
+    market.lot.start()
+    cloud = market.here.cloud
+    assert cloud is not None
+    await cloud.cashier.look(UUID(drafted["payment"]["id"]))
+    told = (await market.driver.get(drafted["id"])).json()
+    assert (told["status"], told["reason"]) == ("draft", "link_down")
+    answer = (await market.driver.confirm(drafted["id"])).json()
+    assert (answer["status"], answer["reason"]) == ("active", None)
+    assert len(market.lot.prepares) == 1
