@@ -115,7 +115,7 @@ def availability_mismatches(readings: Sequence[Line], edge: EdgeEvidence, cloud:
 def sensor_to_cloud_ms(
     readings: Sequence[Line], seen: Sequence[Heard], line_down: Sequence[tuple[float, float]]
 ) -> list[float]:
-    """From a sensor's message to the demo's subscriber, for changes published with the line up and drained."""
+    """From a sensor's message to the demo's subscriber, for changes of which the line was up, and drained, all the while."""
     heard: dict[str, list[tuple[float, str]]] = {}
     for spot, state, at_s in seen:
         heard.setdefault(spot, []).append((at_s, state))
@@ -125,12 +125,13 @@ def sensor_to_cloud_ms(
         spot, occupied, sent_s = str(line["spot"]), bool(line["occupied"]), float(str(line["t"]))
         changed = spot in last and last[spot] != occupied
         last[spot] = occupied
-        if not changed or any(start <= sent_s <= end for start, end in line_down):
+        if not changed:
             continue
         state = "occupied" if occupied else "free"
-        arrived = next((at for at, told in heard.get(spot, ()) if at >= sent_s and told == state), None)
-        if arrived is not None:
-            found.append((arrived - sent_s) * 1_000)
+        arrived_s = next((at for at, told in heard.get(spot, ()) if at >= sent_s and told == state), None)
+        if arrived_s is None or any(start <= arrived_s and sent_s <= end for start, end in line_down):
+            continue
+        found.append((arrived_s - sent_s) * 1_000)
     return found
 
 

@@ -77,14 +77,14 @@ IN_MAKE_PROOF = {
         Mutant(
             mutations=(
                 Mutation(
-                    path="sync/rows.py",
-                    old='        "spot": claim.spot,\n',
-                    new='        "spot": claim.spot and SAME.setdefault(claim.type, claim.spot),\n',
+                    path="edge/change.py",
+                    old="claim=claim_row(claim))",
+                    new="claim={**claim_row(claim), 'spot': claim.spot and SAME.setdefault(claim.type, claim.spot)})",
                 ),
                 Mutation(
-                    path="sync/rows.py",
-                    old="Row = dict[str, object]\n",
-                    new="Row = dict[str, object]\nSAME = {}\n",
+                    path="edge/change.py",
+                    old="\n\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass Change:",
+                    new="\n\nSAME = {}\n\n\n@dataclass(frozen=True, slots=True, kw_only=True)\nclass Change:",
                 ),
             )
         ),
@@ -97,6 +97,11 @@ IN_MAKE_PROOF = {
                     path="edge/lanes.py",
                     old="(P.OPEN, E.SAFETY_OCCUPIED): (P.PASSING, ()),",
                     new="(P.OPEN, E.SAFETY_OCCUPIED): (P.CLOSING, (F.PASSED, F.LOWER_ARM)),",
+                ),
+                Mutation(
+                    path="edge/lanes.py",
+                    old="(P.CLOSING, E.SAFETY_OCCUPIED): (P.OPENING, (F.RAISE_ARM, F.TAILGATED)),",
+                    new="",
                 ),
                 Mutation(
                     path="drivers/modbus/barrier.py",

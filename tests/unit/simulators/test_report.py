@@ -456,17 +456,20 @@ def test_a_centre_that_was_asked_nothing_fails_the_demo(good: Evidence) -> None:
 # Delays
 
 
-def test_delays_are_of_changes_with_the_line_up_and_end_with_the_first_word_of_the_new_state() -> None:
+def test_delays_are_of_changes_that_met_no_cut_and_end_with_the_first_word_of_the_new_state() -> None:
     changes = [
         reading("A-001", occupied=False, after_s=0),
         reading("A-001", occupied=True, after_s=1, n=2),
         reading("A-001", occupied=True, after_s=2, n=3),
+        reading("A-002", occupied=False, after_s=2),
+        reading("A-002", occupied=True, after_s=18.9, n=2),
         reading("A-001", occupied=False, after_s=20, n=4),
         reading("A-001", occupied=True, after_s=30, n=5),
     ]
     seen = [
         ("A-001", "free", 101.1),
         ("A-001", "occupied", 101.5),
+        ("A-002", "occupied", 125.0),
         ("A-001", "free", 125.0),
         ("A-001", "occupied", 130.25),
     ]
