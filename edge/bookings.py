@@ -8,20 +8,25 @@ for it where one is free). What is refused is refused by its own name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
+from edge.change import Change, Conflict, fact
 from edge.commitments import Commitments
 from edge.ledger import Ledger
 from parking.clock import Clock
 from parking.decision import Reason
 from parking.ids import SpotId
+from parking.interval import Interval
 from parking.lot import Lot, SpotType
 from parking.stays import Credential, CredentialKind, Stay, StayState
+from sync.events import EventKind
+from sync.instants import to_us
 from sync.participant_news import Honour, PassShown
-from sync.passes import Earlier, PassRefusal, PassRules, read_pass, refused_for_use
+from sync.passes import Earlier, PassRefusal, PassRules, leaked_key, read_pass, refused_for_use
 from sync.tokens import KeyRole, TokenKey, TokenKind, TokenVerifier, kind_told
+from sync.transaction import TransactionId
 
 LOG = structlog.stdlib.get_logger("edge.bookings")
 
@@ -33,6 +38,10 @@ REASONS: Mapping[PassRefusal, Reason] = {
     PassRefusal.UNKNOWN_KEY: Reason.PASS_UNKNOWN_KEY,
     PassRefusal.NOT_A_PASS: Reason.CREDENTIAL_UNKNOWN,
 }
+
+
+MOST_SHOWN = 1_000
+SHORTEST = timedelta(seconds=1)
 
 
 class Bookings:
@@ -48,6 +57,8 @@ class Bookings:
         self._types: Mapping[SpotId, SpotType] = {spot.id: spot.type for spot in lot.spots}
         self._verifier = TokenVerifier(lot=lot.id, keys=())
         self.refused: dict[str, int] = {}
+        self._shown: dict[TransactionId, PassShown] = {}
+        self._leaked: set[TransactionId] = set()
 
     def trust(self, keys: Iterable[TokenKey]) -> None:
         """These keys, and no other, sign passes from now on: the newest document of kind keys."""
@@ -78,6 +89,33 @@ class Bookings:
     def honour(self, shown: PassShown) -> Honour:
         """Commit from the pass what is not committed; what it is worth. On record before what the lane writes next."""
         return self._commitments.pass_shown(shown)
+
+    def leaks_a_key(self, shown: PassShown) -> bool:
+        """Two reservations for one painted spot at one time: somebody else signs passes too. Told once for each such pass."""
+        leak = leaked_key(shown, self._shown.values())
+        self._shown.setdefault(shown.id, shown)
+        if len(self._shown) > MOST_SHOWN:
+            del self._shown[next(iter(self._shown))]
+        if leak is None or shown.id in self._leaked:
+            return leak is not None
+        self._leaked.add(shown.id)
+        LOG.error("key_leaked", spot=leak.spot, reservation=leak.reservation, other=leak.other)
+        now = self._clock.now()
+        found = {"kind": "leaked_key", "claim": leak.reservation, "other": leak.other}
+        detail = f"two passes for spot {leak.spot} at one time"
+        self._ledger.commit(
+            Change(
+                events=(fact(EventKind.CONFLICT_FOUND, to_us(now), detail=detail, **found),),
+                conflicts=(Conflict(claim=leak.reservation, other=leak.other, detail=detail, at=now),),
+            )
+        )
+        return True
+
+    def has_room_for(self, shown: PassShown) -> bool:
+        """Whether a place is free from now until the booking's end."""
+        now = self._clock.now()
+        left = Interval(now, max(shown.window.ends_at or now, now + SHORTEST))
+        return self._ledger.book.sellable(shown.type, left, now=now) > 0
 
     def covers_until(self, stay: Stay) -> datetime | None:
         """Until when a stay is paid by its booking; None where it has none."""

@@ -249,7 +249,15 @@ def make_agent(
         picture_changed=centre.picture_changed,
     )
     registry.register(
-        EdgeFigures(ledger=ledger, readings=observing.counters, lane_log=lane_log, office=office, line=centre)
+        EdgeFigures(
+            ledger=ledger,
+            readings=observing.counters,
+            lane_log=lane_log,
+            office=office,
+            line=centre,
+            commitments=commitments,
+            bookings=bookings,
+        )
     )
     app = make_app(
         desk,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -159,6 +160,12 @@ class Commitments:
         """What is to be decided elsewhere, the oldest first."""
         return self._participants.doubts(self._clock.monotonic())
 
+    def oldest_doubt_s(self) -> float:
+        """Civil seconds since the oldest doubt began; 0 where there is none."""
+        now = self._clock.now()
+        began = (doubt.part.prepared_at or now for doubt in self.doubts())
+        return max((max(0.0, (now - at).total_seconds()) for at in began), default=0.0)
+
     def newest_revision(self, reservation: str) -> int:
         """The highest revision of a reservation that stands here; 1 where none is known."""
         return max(
@@ -187,10 +194,10 @@ class Commitments:
             self._step(TimePassed(linked=self._speaker is not None))
             self._participants.forget(self._moment())
             self._woken.clear()
-            try:
-                await asyncio.wait_for(self._woken.wait(), self._wait_s())
-            except TimeoutError:
-                continue
+            # Not wait_for: before 3.12 it forgets a cancellation that comes together with the event.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._wait_s()):
+                    await self._woken.wait()
 
     def _wait_s(self) -> float:
         timer_s = None if self._speaker is None else self._participants.timer()

@@ -148,6 +148,12 @@ class Entering:
         used = self.bookings.used(shown)
         if used is not None:
             return arrival, Decision(allowed=False, reason=used, call_help=True), None
+        if (
+            arrival.stay is None
+            and self.bookings.leaks_a_key(shown)
+            and not self.bookings.has_room_for(shown)
+        ):
+            return arrival, Decision(allowed=False, reason=Reason.FULL, call_help=True), None
         honour = self.bookings.honour(shown)
         if honour.refusal is not None:
             return arrival, Decision(allowed=False, reason=honour.refusal, call_help=True), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
@@ -10,6 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from edge.bookings import Bookings
+from edge.commitments import Commitments
 from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.observing import ReadingCounters
@@ -33,6 +36,8 @@ class EdgeFigures(Collector):
     lane_log: LotLaneLog
     office: TicketOffice
     line: CountsRefusedFrames
+    commitments: Commitments
+    bookings: Bookings
 
     def collect(self) -> Iterator[Metric]:
         """Every counter as it is now."""
@@ -48,7 +53,26 @@ class EdgeFigures(Collector):
         yield GaugeMetricFamily(
             "lotgate_edge_over_count", "Vehicles inside that no place is kept for.", value=over_count
         )
+        yield from self._commits()
         yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})
+
+    def _commits(self) -> Iterator[Metric]:
+        """Bookings by what the lot knows of them, the age of its oldest doubt, and what was not taken."""
+        known = GaugeMetricFamily(
+            "lotgate_edge_transactions", "Bookings by what the lot knows of them.", labels=["state"]
+        )
+        for state, count in Counter(str(part.state) for part in self.ledger.parts()).items():
+            known.add_metric([state], count)
+        yield known
+        yield GaugeMetricFamily(
+            "lotgate_edge_oldest_doubt_seconds",
+            "Age of the oldest booking whose decision is not known here; 0 where there is none.",
+            value=self.commitments.oldest_doubt_s(),
+        )
+        yield _counts(
+            "commit_refused", "Frames of the commit not taken, by code", "code", self.commitments.refused
+        )
+        yield _counts("passes_refused", "Passes not taken, by reason", "reason", self.bookings.refused)
 
 
 def _counts(name: str, help_text: str, label: str, counts: Mapping[str, int]) -> Metric:

@@ -423,3 +423,29 @@ async def test_a_fenced_lot_sells_nothing_and_honours_passes(lot: LotAtWork) -> 
     assert walk_in.reason is Reason.FENCED
     _, answered = await come_with(lot, pass_of(lot))
     assert answered.event is LaneEvent.GRANTED
+
+
+async def test_two_passes_for_one_painted_spot_alarm_and_the_second_is_refused_only_where_nothing_is_free(
+    lot: LotAtWork,
+) -> None:
+    spot = lot.premises.lot.spots[0].id
+    texts = [pass_of(lot, reservation=str(UUID(int=number)), place=spot) for number in (1, 2, 3)]
+    _, first = await come_with(lot, texts[0])
+    _, second = await come_with(lot, texts[1])
+    assert (first.event, second.event) == (LaneEvent.GRANTED, LaneEvent.GRANTED)
+    assert [row["kind"] for row in lot.events(EventKind.CONFLICT_FOUND)] == ["leaked_key"]
+    _, third = await come_with(lot, texts[2])
+    assert (third.event, third.reason) == (LaneEvent.REFUSED, Reason.FULL)
+
+
+async def test_a_booking_may_come_a_little_early_and_no_earlier(lot: LotAtWork) -> None:
+    at = starts_at(lot) + timedelta(minutes=20)
+    text = pass_of(lot, at=at)
+    _, early = await come_with(lot, text)
+    assert early.reason is Reason.PASS_WRONG_WINDOW
+    lot.later(minutes=6)
+    _, answered = await come_with(lot, text)
+    assert answered.event is LaneEvent.GRANTED
+    assert answered.stay is not None
+    assert answered.stay.claim is not None
+    assert lot.ledger.book.claim(answered.stay.claim).window.starts_at == lot.premises.clock.now()

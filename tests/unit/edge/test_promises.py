@@ -103,7 +103,13 @@ async def test_a_stay_without_a_claim_is_counted_and_gets_one_as_soon_as_there_i
 
 def over_count(lot: LotAtWork) -> float:
     figures = EdgeFigures(
-        ledger=lot.ledger, readings=ReadingCounters(), lane_log=lot.log, office=lot.office, line=NoLine()
+        ledger=lot.ledger,
+        readings=ReadingCounters(),
+        lane_log=lot.log,
+        office=lot.office,
+        line=NoLine(),
+        commitments=lot.commitments,
+        bookings=lot.bookings,
     )
     (family,) = (one for one in figures.collect() if one.name == "lotgate_edge_over_count")
     return float(family.samples[0].value)
