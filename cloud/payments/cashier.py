@@ -45,6 +45,7 @@ from cloud.payments.provider import (
     RefundOrder,
     Refused,
 )
+from cloud.payments.pursuit import CALLS, Pursuit, Work
 from cloud.payments.records import (
     NewPayment,
     PaymentRecord,
@@ -74,18 +75,6 @@ EVENTS_KEPT_DAYS = 60
 BEFORE_CALL = "cloud.payments.before_call"
 AFTER_CALL = "cloud.payments.after_call"
 
-CALLS = frozenset({PaymentAct.CREATE, PaymentAct.LOOK_UP, PaymentAct.CAPTURE, PaymentAct.CANCEL})
-TOLD = frozenset(
-    {
-        PaymentAct.TELL_AUTHORISED,
-        PaymentAct.TELL_LOST,
-        PaymentAct.TELL_CAPTURED,
-        PaymentAct.RECORD_RECEIVABLE,
-    }
-)
-MOST_TIMES = {PaymentAct.CREATE: 2, PaymentAct.LOOK_UP: 3, PaymentAct.CAPTURE: 1, PaymentAct.CANCEL: 1}
-"""In one pursuit. The rest comes when the row is due again."""
-
 
 class PaymentListener(Protocol):
     """Whoever acts on what becomes of a payment: the reservations."""
@@ -104,15 +93,6 @@ class NobodyListens:
     async def payment_told(self, payment: PaymentRecord, act: PaymentAct) -> None:
         """Write it to the log."""
         LOG.info("payment", payment=str(payment.id), standing=str(payment.standing), told=str(act))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What is left to do about a payment, after a commit."""
-
-    payment: UUID
-    acts: tuple[PaymentAct, ...] = ()
-    refunds: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +170,7 @@ class Cashier:
         Raises:
             NotFound: there is no such payment.
         """
-        pursuit = _Pursuit(work)
+        pursuit = Pursuit(work)
         while (act := pursuit.next_act()) is not None:
             await self._call(pursuit, act)
         payment = await self.read(work.payment)
@@ -255,7 +235,7 @@ class Cashier:
 
     # one call
 
-    async def _call(self, pursuit: _Pursuit, act: PaymentAct) -> None:
+    async def _call(self, pursuit: Pursuit, act: PaymentAct) -> None:
         payment = await self.read(pursuit.payment)
         if act is PaymentAct.REFUND:
             await self._call_refund(pursuit, payment)
@@ -286,7 +266,7 @@ class Cashier:
         refused = pursuit.take_refused() if act is PaymentAct.LOOK_UP else {}
         await self._take(pursuit, lambda book: answered(book, act, answer, refused=refused))
 
-    async def _call_refund(self, pursuit: _Pursuit, payment: PaymentRecord) -> None:
+    async def _call_refund(self, pursuit: Pursuit, payment: PaymentRecord) -> None:
         refund = pursuit.next_refund()
         row = next((one for one in await self.refunds(payment.id) if one.id == refund), None)
         if row is None or row.state is not RefundState.ASKED or payment.intent is None:
@@ -300,7 +280,7 @@ class Cashier:
             pursuit.refused[row.id] = answer.detail
         await self._take(pursuit, lambda book: refund_answered(book, answer))
 
-    async def _take(self, pursuit: _Pursuit, decide: Callable[[Book], Taken]) -> None:
+    async def _take(self, pursuit: Pursuit, decide: Callable[[Book], Taken]) -> None:
         async with self._database.connection() as connection, connection.transaction():
             book = await self._open(connection, pursuit.payment)
             work = await self._write(connection, book, decide(book))
@@ -388,47 +368,6 @@ class Cashier:
             acts.append(PaymentAct.TELL_AUTHORISED)
         for act in acts:
             await self.listener.payment_told(payment, act)
-
-
-class _Pursuit:
-    """What one pursuit has still to do, and how often it has done what. It ends: each act has a bound."""
-
-    def __init__(self, work: Work) -> None:
-        self.payment = work.payment
-        self.refused: dict[UUID, str] = {}
-        self.told: list[PaymentAct] = []
-        self.client_secret = ""
-        self._acts: list[PaymentAct] = []
-        self._refunds: list[UUID] = []
-        self._asked_refunds: set[UUID] = set()
-        self._times: Counter[PaymentAct] = Counter()
-        self.add(work)
-
-    def add(self, work: Work) -> None:
-        """More to do."""
-        self.told += [act for act in work.acts if act in TOLD]
-        self._acts += [act for act in work.acts if act in CALLS and act not in self._acts]
-        self._refunds += [one for one in work.refunds if one not in self._asked_refunds | set(self._refunds)]
-
-    def next_act(self) -> PaymentAct | None:
-        """The next call; None: all is done, or done as often as one pursuit does it."""
-        while self._acts:
-            act = self._acts.pop(0)
-            if self._times[act] < MOST_TIMES[act]:
-                self._times[act] += 1
-                return act
-        return PaymentAct.REFUND if self._refunds else None
-
-    def next_refund(self) -> UUID:
-        """The refund to ask for; once in a pursuit."""
-        refund = self._refunds.pop(0)
-        self._asked_refunds.add(refund)
-        return refund
-
-    def take_refused(self) -> dict[UUID, str]:
-        """Refunds that were refused since the last look."""
-        refused, self.refused = self.refused, {}
-        return refused
 
 
 async def _first(event: asyncio.Event, within_s: float) -> None:

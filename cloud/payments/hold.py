@@ -7,7 +7,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from cloud.payments.cashier import Cashier, Work
+from cloud.payments.cashier import Cashier
+from cloud.payments.pursuit import Work
 from cloud.payments.records import NewPayment
 from cloud.reservations.ports import Errand, Held, MoneyWanted
 from sync.payment import PaymentAct, PaymentNews, PaymentStanding
