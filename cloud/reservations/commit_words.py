@@ -22,6 +22,7 @@ from psycopg.rows import DictRow
 from cloud.database import connection_arguments
 from cloud.named_sql import named_sql
 from sync.codec import decode, encode
+from sync.errors import RemoteError
 from sync.messages import FromCoordinator
 
 QUERIES = named_sql("cloud.reservations")
@@ -95,12 +96,23 @@ class CommitWords:
                 for event in events:
                     event.set()
             async for notice in connection.notifies():
-                yield _word(notice.payload)
+                word = _understood(notice.payload)
+                if word is not None:
+                    yield word
 
     def _take(self, word: Word) -> None:
         for event in self._waiting.get(word.reservation, ()):
             event.set()
         self._deliver(word)
+
+
+def _understood(text: str) -> Word | None:
+    """A word; None where it is of a newer process, or nobody's: who waits looks for himself each second."""
+    try:
+        return _word(text)
+    except (ValueError, KeyError, TypeError, RemoteError) as error:
+        LOG.warning("word not understood", error=repr(error))
+        return None
 
 
 def _word(text: str) -> Word:

@@ -270,13 +270,17 @@ class Coordination:
     # Work that nobody does any more
 
     async def run(self) -> None:
-        """Take over what is due, until cancelled."""
-        while True:
-            try:
-                await self.look_at_due()
-            except (OperationalError, PoolTimeout, UndefinedTable) as error:
-                LOG.warning("reservations wait for the database", error=str(error))
-            await asyncio.sleep(LOOK_EVERY_S)
+        """Take over what is due, until cancelled; errands that are under way then are found again by whoever gave them."""
+        try:
+            while True:
+                try:
+                    await self.look_at_due()
+                except (OperationalError, PoolTimeout, UndefinedTable) as error:
+                    LOG.warning("reservations wait for the database", error=str(error))
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            for errand in tuple(self._running):
+                errand.cancel()
 
     async def look_at_due(self) -> int:
         """One round of `run`; how many transactions it looked at."""
@@ -557,9 +561,8 @@ class Coordination:
     # Pieces
 
     async def _hold_lot(self, connection: AsyncConnection[DictRow], lot: UUID) -> str:
-        region = await self._lots.region_of(connection, lot) or ""
-        await self._lots.lock(connection, region, lot)
-        return region
+        row = await (await connection.execute(QUERIES["lot_hold"], {"lot": lot})).fetchone()
+        return "" if row is None else str(row["region"])
 
     async def _known(
         self, connection: AsyncConnection[DictRow], origin: Origin, reservation: str, revision: int

@@ -164,6 +164,10 @@ UPDATE reservations
    AND (%(was)s <> 'preparing' OR %(state)s <> 'committed' OR protocol_now() < deadline_at)
 RETURNING id
 
+-- name: lot_hold
+-- Whoever changes promises of a lot holds its row until the transaction ends.
+SELECT region FROM parking_lots WHERE id = %(lot)s FOR NO KEY UPDATE
+
 -- name: own_spot_take
 -- Take a place of the cloud's own for a window with its turnover time, in one statement; no row: there is none left.
 -- Spots that carry a booking already come first, so that the others stay free to change hands.

@@ -325,3 +325,9 @@ async def test_a_fact_that_meets_an_undecided_hold_aborts_it_in_the_transaction_
         (fact.id, "firm", False),
     }
     assert await gateway.rows("SELECT * FROM conflicts") == []
+
+
+async def test_a_word_of_nobody_s_ends_no_process(here: CloudHere, lot: VotingLot, driver: Driver) -> None:
+    with connect(here.database_url) as connection:
+        connection.execute(b"SELECT pg_notify('lotgate_commit', 'nonsense')")
+    assert (await driver.book()).status_code == 200
