@@ -265,6 +265,7 @@ def make_agent(
         clock,
         Site(latitude=settings.lot.latitude, longitude=settings.lot.longitude),
         registry,
+        doubts=commitments,
     )
     notifier = ServiceNotifier(environment)
     return Agent(

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from edge.api.body_limit import BodyLimit
 from edge.api.desk import Desk
 from edge.api.devices import Device, Devices
+from edge.api.doubt_endpoints import DoubtDesk, doubt_endpoints
 from edge.api.kiosk_pages import kiosk_pages
 from edge.api.lane_endpoints import lane_endpoints
 from edge.api.metrics import ApiCounts, StatusCollector
@@ -30,6 +31,7 @@ def make_app(
     site: Site,
     registry: CollectorRegistry,
     *,
+    doubts: DoubtDesk | None = None,
     beat_s: float = BEAT_S,
 ) -> FastAPI:
     """The app that uvicorn serves. `registry` is what /metrics tells; the app adds its own figures to it.
@@ -47,6 +49,8 @@ def make_app(
     answer_with_problems(app, counts.problem)
     app.include_router(watch_points(desk, registry))
     app.include_router(lane_endpoints(desk, known, renderer, streams, beat_s=beat_s))
+    if doubts is not None:
+        app.include_router(doubt_endpoints(doubts, known))
     app.include_router(kiosk_pages(desk, known, renderer))
     app.include_router(status_pages(desk, known, renderer, streams, clock=clock, beat_s=beat_s))
     app.mount("/static", StaticFiles(directory=STATIC))

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from parking.lot import SpotType
+from sync.transaction import Outcome
 
 ScannedText = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]
 PlateText = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -44,5 +45,13 @@ class PlateBody(Body):
 class OpenBody(Body):
     """Why a person opens a lane by hand, and who it is."""
 
+    reason: SpokenText
+    by: SpokenText
+
+
+class DoubtBody(Body):
+    """How a person ends a doubt about a booking, why, and who it is."""
+
+    outcome: Outcome
     reason: SpokenText
     by: SpokenText

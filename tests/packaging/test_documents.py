@@ -17,6 +17,7 @@ from cloud.settings import CloudSettings
 from drivers.errors import MalformedInput
 from edge.api.app import make_app
 from edge.api.desk import Desk
+from edge.api.doubt_endpoints import DoubtDesk
 from edge.api.pages.renderer import Site
 from parking.clock import Clock
 from tests.unit.edge.api.scenes import STATUS
@@ -66,7 +67,10 @@ def documented(chapter: str) -> set[str]:
 
 def test_the_lots_api_is_the_one_in_the_documents() -> None:
     site = Site(latitude=0.0, longitude=0.0)
-    app = make_app(cast("Desk", NeverAsked()), [], cast("Clock", None), site, CollectorRegistry())
+    doubts = cast("DoubtDesk", NeverAsked())
+    app = make_app(
+        cast("Desk", NeverAsked()), [], cast("Clock", None), site, CollectorRegistry(), doubts=doubts
+    )
 
     assert described(app) == documented("Of a lot")
 
