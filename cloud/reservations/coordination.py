@@ -148,6 +148,8 @@ class Coordination:
 
         Nothing begins that has no draft any more; the row is answered as it is then.
         """
+        if await self._is_hopeless(lot, reservation):
+            return await self._refuse_as_full(reservation, revision)
         async with self._database.connection() as connection, connection.transaction():
             region = await self._hold_lot(connection, lot)
             booking = await held(connection, reservation, revision)
@@ -158,9 +160,12 @@ class Coordination:
             if line is not None and line.connected:
                 moved = await self._ask_lot(connection, booking, line)
             else:
-                moved = await self._sell_own(connection, region, booking, line)
+                sold = await self._sell_own(connection, region, booking, line)
+                moved = sold or Moved(booking=booking)
         self._failpoints.hit(BEGIN_AFTER_COMMIT)
         self.carry_on(moved.errands)
+        if moved.booking.state is CoordinatorState.DRAFT and not moved.booking.transaction.reason:
+            return await self._refuse_as_full(reservation, revision)
         return moved.booking
 
     async def decision(self, booking: Booking) -> Booking:
@@ -472,26 +477,58 @@ class Coordination:
         region: str,
         booking: Booking,
         line: LotStandingNow | None,
-    ) -> Moved:
-        """The line is down: a place of our own, or an answer at once."""
+    ) -> Moved | None:
+        """The line is down: a place of our own, or an answer at once; None where we had some and they are taken."""
         epoch = 0 if line is None else line.epoch
         taken = await self._take_own(connection, region, booking, epoch)
         if taken is not None:
             return await self._begin_on_own(connection, region, taken, await protocol_now(connection))
-        scope = {"region": region, "lot": booking.lot, "type": _type(booking)}
-        row = await (await connection.execute(QUERIES["own_spots_count"], scope)).fetchone()
-        if row is not None and row["count"]:
-            # We had some and they are taken: there is nothing to wait for, and the money goes free.
-            now = await protocol_now(connection)
-            after, effects = step(booking.transaction, GivenUp(), now)
-            ended = _because(replace(booking, transaction=after), NoReason.FULL)
-            return await self._carry_out(
-                connection, region, before=booking, after=ended, effects=effects, now=now
-            )
+        total, _ = await self._own_left(connection, booking)
+        if total:
+            return None
         # It stays a draft, which says why it was not begun: the driver was answered, and nobody but the driver begins it again.
         answered = _because(booking, NoReason.LINK_DOWN)
         await self._write(connection, booking, answered)
         return Moved(booking=answered)
+
+    async def _own_left(self, connection: AsyncConnection[DictRow], booking: Booking) -> tuple[int, int]:
+        """How many places of the type are our own here, and how many of them are free for the window."""
+        window = booking.transaction.window
+        scope = {
+            "lot": booking.lot,
+            "type": _type(booking),
+            "spot": booking.spot,
+            "starts_at": None if window is None else window.starts_at,
+            "ends_at": None if window is None else window.ends_at,
+            "now": self._clock.now(),
+        }
+        (row,) = await (await connection.execute(QUERIES["own_spots_left"], scope)).fetchall()
+        return row["total"], row["free"]
+
+    async def _is_hopeless(self, lot: UUID, reservation: UUID) -> bool:
+        """Whether the line is down and our own places are taken, seen without holding anything: losers of a race do not queue for the lot."""
+        async with self._database.connection() as connection:
+            booking = await latest(connection, reservation)
+            line = await self._link.standing(connection, lot)
+            if booking is None or (line is not None and line.connected):
+                return False
+            total, free = await self._own_left(connection, booking)
+        return total > 0 and free == 0
+
+    async def _refuse_as_full(self, reservation: UUID, revision: int) -> Booking:
+        """We had places and they are taken: there is nothing to wait for, and the money goes free. Touches nothing of the lot."""
+        async with self._database.connection() as connection, connection.transaction():
+            booking = await held(connection, reservation, revision)
+            if booking is None or booking.state is not CoordinatorState.DRAFT:
+                return booking or unheard_of(str(reservation), revision)
+            now = await protocol_now(connection)
+            after, effects = step(booking.transaction, GivenUp(), now)
+            ended = _because(replace(booking, transaction=after), NoReason.FULL)
+            moved = await self._carry_out(
+                connection, "", before=booking, after=ended, effects=effects, now=now
+            )
+        self.carry_on(moved.errands)
+        return moved.booking
 
     async def _fall_back(
         self, connection: AsyncConnection[DictRow], region: str, booking: Booking

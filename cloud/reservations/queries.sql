@@ -194,10 +194,19 @@ SELECT lot.region, lot.id, %(claim)s, chosen.id, %(type)s, tstzrange(%(starts_at
 ON CONFLICT DO NOTHING
 RETURNING spot_id
 
--- name: own_spots_count
--- How many places of a type the cloud may sell in a lot at all.
-SELECT count(*)::int AS count FROM parking_spots
- WHERE region = %(region)s AND lot_id = %(lot)s AND owner = 'cloud' AND type = %(type)s
+-- name: own_spots_left
+-- How many places of a type the cloud may sell in a lot at all, and how many of them are free for a window with its turnover time.
+SELECT count(*)::int AS total,
+       count(*) FILTER (WHERE NOT EXISTS (
+           SELECT FROM claims AS taken
+            WHERE taken.region = lot.region AND taken.spot_id = spot.id AND taken.state IN ('held', 'firm')
+              AND taken.during && tstzrange(
+                  greatest(%(starts_at)s::timestamptz - make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int),
+                           least(%(now)s::timestamptz, %(starts_at)s::timestamptz)),
+                  %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int))))::int AS free
+  FROM parking_lots AS lot
+  JOIN parking_spots AS spot ON spot.region = lot.region AND spot.lot_id = lot.id AND spot.owner = 'cloud' AND spot.type = %(type)s
+ WHERE lot.id = %(lot)s AND (%(spot)s::uuid IS NULL OR spot.id = %(spot)s)
 
 -- name: claim_make_firm
 -- The claim as the decision makes it; a row of the same id and a lower version gives way.
