@@ -24,10 +24,10 @@ from benchmarks.parts.lanes_at_work import LanesAtWork
 from cloud.migrating import migrate
 from simulators.broker import Broker
 from simulators.database import DatabaseCluster
+from simulators.differences import log_differences
 from simulators.evidence import read_cloud, read_edge
 from simulators.gateway_watch import GatewayWatch
 from simulators.programs import Program, lotgate, run_once
-from simulators.differences import log_differences
 from sync.pace import PaceSettings
 
 LIMIT_S = 15 * 60

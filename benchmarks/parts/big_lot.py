@@ -306,7 +306,7 @@ def _history(settings: Settings, rows: int) -> History:
     prices = PriceList([settings.tariff])
     office = TicketOffice(lot=settings.lot, key=unit.key, epoch=unit.epoch, clock=clock)
     log = LotLaneLog(ledger=ledger, clock=clock)
-    terminals = {lane.id: lane.terminal for lane in settings.lanes if lane.terminal is not None}
+    terminals = {str(lane.id): lane.terminal for lane in settings.lanes if lane.terminal is not None}
     payments = Payments(
         ledger=ledger, prices=prices, office=office, clock=clock, new_id=new_id, terminals=terminals, ask=pays
     )

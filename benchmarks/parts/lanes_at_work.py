@@ -128,7 +128,11 @@ class LanesAtWork:
 
     async def __aenter__(self) -> Self:
         """Plug everything in and start the agent."""
-        for device in (*self._buses, *self._readers.values(), *self._terminals):
+        devices: list[ModbusBarrierBus | SerialReaderWire | PaymentTerminalWire] = [
+            *self._buses,
+            *self._readers.values(),
+        ]
+        for device in [*devices, *self._terminals]:
             device.start()
             self._stack.callback(device.stop)
         began = time.perf_counter()

@@ -28,7 +28,15 @@ from sync.codec import encode
 from sync.errors import Busy, LocalError, MalformedFrame, RemoteError
 from sync.inbox import ApplyPage
 from sync.instants import to_us
-from sync.messages import FromCoordinator, Hello
+from sync.messages import (
+    CommandResult,
+    DecisionAck,
+    FromCoordinator,
+    Hello,
+    Inquiry,
+    TransferRequest,
+    Vote,
+)
 from sync.session import (
     Begin,
     Close,
@@ -230,7 +238,9 @@ class Link:
                 return self._session.documents_read(
                     await self._gateways.documents_after(self._held(), after_n, limit)
                 )
-            case Deliver(frame=frame):
+            case Deliver(
+                frame=Vote() | DecisionAck() | Inquiry() | TransferRequest() | CommandResult() as frame
+            ):
                 await self._gateways.converse(self._held(), frame)
                 return []
             case DocumentsAcknowledged(n=n):

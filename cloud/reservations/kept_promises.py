@@ -91,7 +91,7 @@ class KeptPromises:
     async def _hear(
         self, connection: AsyncConnection[DictRow], booking: Booking, news: BookingNews
     ) -> Sequence[Errand]:
-        if booking.status is None or booking.lot is None or booking.status not in set(BookingState):
+        if booking.status is None or booking.lot is None or str(booking.status) not in set(BookingState):
             return ()
         state, acts = step(BookingState(booking.status), news)
         errands: list[Errand] = []
@@ -106,7 +106,7 @@ class KeptPromises:
                     LOG.warning("booking", act=str(act), reservation=str(booking.id), state=str(state))
                 case _:
                     LOG.info("nothing was paid", reservation=str(booking.id))
-        if state != booking.status:
+        if str(state) != str(booking.status):
             columns = {"id": booking.id, "revision": booking.revision, "status": str(state)}
             await connection.execute(QUERIES["booking_status"], columns)
             if state is BookingState.CANCELLED:
