@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 __version__ = "0.1.0"
 
@@ -15,6 +18,20 @@ COMMANDS = {
     "demo": "simulators.cli",
     "simulate": "simulators.cli",
 }
+
+
+@contextmanager
+def without(package: str) -> Iterator[None]:
+    """Let what is imported meanwhile do without a package that it uses where it finds it."""
+    hidden: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None is how Python says: not to be had
+    if package in hidden:
+        yield
+        return
+    hidden[package] = None
+    try:
+        yield
+    finally:
+        del hidden[package]
 
 
 def main() -> int:
@@ -29,7 +46,13 @@ def main() -> int:
         return 0 if wanted else 2
     name = COMMANDS[arguments[0]]
     try:
-        module = importlib.import_module(name)
+        if name.startswith(
+            "edge."
+        ):  # structlog loads rich where it can: 4 MB of a gateway's 90, for traces it never draws
+            with without("rich"):
+                module = importlib.import_module(name)
+        else:
+            module = importlib.import_module(name)
     except ModuleNotFoundError as missing:
         extra = name.partition(".")[0]
         sys.stderr.write(f"lotgate {arguments[0]} needs {missing.name}: install lotgate[{extra}]\n")

@@ -95,7 +95,9 @@ class Traffic:
 class LanesAtWork:
     """The devices of one lot and the agent beside them. Use as an asynchronous context; `start_s` is how long the agent took to serve."""
 
-    def __init__(self, lot: BigLot, tickets: list[str], *, broker_port: int | None = None) -> None:
+    def __init__(
+        self, lot: BigLot, tickets: list[str], *, broker_port: int | None = None, screens: bool = True
+    ) -> None:
         """`tickets` are those of cars inside that may leave for nothing."""
         self.barriers = {lane: TimedBarrier() for lane in lane_ids()}
         self.agent = Program(
@@ -107,6 +109,7 @@ class LanesAtWork:
         self.start_s = 0.0
         self._lot = lot
         self._broker_port = broker_port
+        self._screens = tuple(self.barriers) if screens else ()
         self._traffic = Traffic(deque(tickets))
         self._readers = {
             number: SerialReaderWire(Pty(lot.cable(f"reader-exit-{number}")))
@@ -143,7 +146,7 @@ class LanesAtWork:
         self._api = await self._stack.enter_async_context(
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30.0)
         )
-        self._beside = [asyncio.create_task(self._screen(lane)) for lane in self.barriers]
+        self._beside = [asyncio.create_task(self._screen(lane)) for lane in self._screens]
         if self._broker_port is not None:
             self._beside.append(asyncio.create_task(self._sensors(self._broker_port)))
         await asyncio.gather(*(barrier.seen(3) for barrier in self.barriers.values()))

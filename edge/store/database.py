@@ -77,6 +77,7 @@ def open_to_write(path: Path) -> Database:
                 "set_synchronous",
                 "set_foreign_keys",
                 "set_checkpoint",
+                "set_cache",
             ):
                 connection.execute(QUERIES[pragma]).fetchall()
             connection.row_factory = sqlite3.Row
@@ -103,6 +104,7 @@ def open_to_read(path: Path, *, immutable: bool = False) -> sqlite3.Connection:
         )
         try:
             connection.execute(QUERIES["set_query_only"])
+            connection.execute(QUERIES["set_cache"])
             connection.row_factory = sqlite3.Row
             connection.execute(QUERIES["page_count"]).fetchall()
         except BaseException:
