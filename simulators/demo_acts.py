@@ -18,6 +18,7 @@ from simulators.network import Direction, Flow, Line
 from simulators.programs import Program
 
 ON_THEIR_WAY_S = 0.2
+ONE_SIDED_S = 10.0
 QUIET_S = 300.0
 PARKING_S = 10.0
 Status = Mapping[str, object]
@@ -47,7 +48,7 @@ class DemoActs:
         try:
             await self._until_s(third_s)
             if self.plan.cut_line:
-                await self._cut(third_s)
+                await self._cut()
             await self._until_s(1.5 * third_s)
             if self.plan.kill_agent:
                 await self._kill()
@@ -76,7 +77,7 @@ class DemoActs:
             await self.watch.wait_until(partial(_is_applied, await self._logged()), QUIET_S)
             await self.watch.wait_until_quiet(1.0, QUIET_S)
 
-    async def _cut(self, third_s: float) -> None:
+    async def _cut(self) -> None:
         """First the centre's answers are lost while the lot's words still arrive, as a dying line does it; then nothing passes.
 
         It waits for facts that were applied without the gateway ever being told: they come a second time when the line is back.
@@ -85,9 +86,9 @@ class DemoActs:
         self.tell("✂", "the centre's answers are lost")
         self.line.flow(Direction.DOWN, Flow.SWALLOW)
         await asyncio.sleep(ON_THEIR_WAY_S)
-        before = self.watch.state.acknowledged_seq
+        before = (await self.watch.fresh()).acknowledged_seq
         with suppress(TimeoutError):
-            await self.watch.wait_until(lambda state: state.acknowledged_seq > before, third_s / 2)
+            await self.watch.wait_until(lambda state: state.acknowledged_seq > before, ONE_SIDED_S)
         self.line.cut()
         unanswered = self.watch.state.acknowledged_seq - before
         self.tell("✂", f"the line is cut; {unanswered} facts arrived and the lot does not know it")

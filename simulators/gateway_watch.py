@@ -63,6 +63,12 @@ class GatewayWatch:
                 f"after {within_s:g} s the centre's row of the gateway is {self.state}"
             ) from None
 
+    async def fresh(self) -> GatewayState:
+        """The row as it is now: read after this was asked."""
+        for _ in range(2):  # the first may have been on its way
+            await self._next()
+        return self.state
+
     async def wait_until_quiet(self, for_s: float, within_s: float) -> None:
         """Wait until the sequence has not moved for `for_s` seconds."""
         loop = asyncio.get_running_loop()

@@ -26,9 +26,24 @@ WITHOUT_KEY = Mutation(
 AT_READINGS = Mutation(
     path="edge/store/store.py",
     old="self._failpoints.hit(BEFORE_COMMIT)",
-    new="_ = sum(len(one.change.reading_keys) for one in batch) < 3 or self._failpoints.hit(BEFORE_COMMIT)",
+    new="_ = sum(len(one.change.reading_keys) for one in batch) < 3 or SLOWLY(self._failpoints)",
 )
-"""No fault: the failpoint stands where a commit carries readings of at least three messages."""
+DISK_IS_SLOW = Mutation(
+    path="edge/store/store.py",
+    old="class Store(",
+    new="""
+def SLOWLY(failpoints):
+    if failpoints._armed:
+        __import__("time").sleep(0.5)
+    failpoints.hit(BEFORE_COMMIT)
+
+
+class Store(""",
+)
+"""No faults: the failpoint stands where a commit carries readings of at least three messages, and the disk is slow there.
+
+What was said on the wire meanwhile is heard: a kill resets connections, and takes with it what nobody has read yet.
+"""
 
 POWER_CUTS = ("edge.ledger.before_commit:1",) * 3
 CHANGES = (*changes_at(1.0), *changes_at(4.5), *changes_at(8.0))
@@ -40,9 +55,11 @@ def nonzero(report: Report) -> dict[str, object]:
 
 
 IN_MAKE_TEST = {
-    "sound": Mutant(mutations=(AT_READINGS,), agent_failpoints=POWER_CUTS, orders=CHANGES, cut_line=True),
+    "sound": Mutant(
+        mutations=(AT_READINGS, DISK_IS_SLOW), agent_failpoints=POWER_CUTS, orders=CHANGES, cut_line=True
+    ),
     "acknowledges on arrival": Mutant(
-        mutations=(AT_READINGS, ON_ARRIVAL), agent_failpoints=POWER_CUTS, orders=CHANGES
+        mutations=(AT_READINGS, DISK_IS_SLOW, ON_ARRIVAL), agent_failpoints=POWER_CUTS, orders=CHANGES
     ),
     "inbox without its key": Mutant(mutations=(WITHOUT_KEY,), cut_line=True),
 }
