@@ -173,7 +173,9 @@ def _grid(precision: int) -> tuple[int, int]:
 def _cell(latitude: float, longitude: float, precision: int) -> _Cell:
     rows, columns = _grid(precision)
     row = min(rows - 1, int((latitude + 90) / 180 * rows))
-    return _Cell(row, int((longitude + 180) / 360 * columns) % columns, precision)
+    # A hair west of the antimeridian the sum rounds up to 360: still the last column, not the first.
+    column = 0 if longitude >= 180 else min(columns - 1, int((longitude + 180) / 360 * columns))
+    return _Cell(row, column, precision)
 
 
 def _written(cell: _Cell) -> str:

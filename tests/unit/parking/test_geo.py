@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -71,6 +72,8 @@ def test_no_cell_lies_beyond_a_pole() -> None:
     assert len(neighbours("h0000")) == 5
 
 
+@example(Point(latitude=0.0, longitude=math.nextafter(180.0, 0.0)), 1)
+@example(Point(latitude=math.nextafter(90.0, 0.0), longitude=math.nextafter(180.0, 0.0)), 12)
 @given(points, st.integers(1, 12))
 def test_a_point_lies_in_its_cell(point: Point, precision: int) -> None:
     found = box(geohash(point, precision))
