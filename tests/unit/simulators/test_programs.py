@@ -82,11 +82,12 @@ async def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
 
 
 async def test_a_command_does_not_outlive_a_demo_that_is_cancelled(tmp_path: Path) -> None:
+    others = {*psutil.Process().children()}  # servers that this session's fixtures keep
     running = asyncio.create_task(run_once("sleep", [sys.executable, "-c", SLEEPER], {}, tmp_path / "log"))
-    children: list[psutil.Process] = []
-    for _ in range(1_000):
-        children = children or psutil.Process().children()
-        await asyncio.sleep(0.01 if not children else 0)
+    children: set[psutil.Process] = set()
+    while not children:
+        await asyncio.sleep(0.01)
+        children = {*psutil.Process().children()} - others
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert not any(each.is_running() for each in children)
