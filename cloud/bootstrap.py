@@ -147,6 +147,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         gateways=gateways,
         clock=clock,
         metrics=metrics,
+        failpoints=failpoints,
         cloud=settings.name,
         new_nonce=lambda: secrets.token_bytes(32),
     )

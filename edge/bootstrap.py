@@ -148,6 +148,7 @@ def make_agent(
         clock=clock,
         new_id=new_id,
         passback=Passback(settings.anti_passback),
+        failpoints=failpoints,
     )
     leaving = Leaving(
         lot=settings.lot,
@@ -173,6 +174,7 @@ def make_agent(
             limits=_limits(lane),
             closing=Closing(lane.closing),
             failed=lane_failed,
+            failpoints=failpoints,
         )
         for lane in settings.lanes
     }

@@ -7,7 +7,7 @@ and the arm lie two steps, so the same credential presented again opens for the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edge.bookings import Bookings, credential_of
@@ -30,8 +30,12 @@ from parking.lot import LaneKind, Lot, SpotType
 from parking.opening import is_open, opens_at
 from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
 from sync.events import EventDraft, EventKind
+from sync.failpoints import Failpoints
 from sync.instants import to_us
 from sync.tokens import TokenKind
+
+BEFORE_ADMITTED = "edge.entering.before_admitted"
+ADMITTED = "edge.entering.admitted"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class Entering:
     clock: Clock
     new_id: Callable[[], str]
     passback: Passback = Passback.SOFT
+    failpoints: Failpoints = field(default_factory=Failpoints)
 
     async def decide(self, visit: Visit) -> Answered:
         """Decide on what the visit presented and make it durable, see `LaneWork.decide`."""
@@ -83,7 +88,9 @@ class Entering:
             if visit.presented.kind is PresentedKind.PLATE
             else (),
         )
+        self.failpoints.hit(BEFORE_ADMITTED)
         stored = await is_durable(self.ledger, self.ledger.commit(change, urgent=True))
+        self.failpoints.hit(ADMITTED)
         # A booking was promised before: its driver is not the one to turn away while the disk takes nothing.
         if not stored and stay.credential.kind is not CredentialKind.PASS:
             self._end(stay, StayEvent.VOIDED)

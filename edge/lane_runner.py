@@ -34,8 +34,12 @@ from edge.lanes import (
 from edge.visit import Answered, HelpCall, Presented, PresentedKind, Visit
 from parking.clock import Clock
 from parking.lot import LaneKind
+from sync.failpoints import Failpoints
 
 LOG = structlog.stdlib.get_logger("edge.lane")
+
+BEFORE_PULSE = "edge.lane.before_pulse"
+PULSED = "edge.lane.pulsed"
 
 COMMAND_TIMEOUT_S = 0.5
 COMMAND_TRIES = 3
@@ -71,6 +75,7 @@ class LaneRunner:
     failed: asyncio.Future[None]
     closing: Closing = Closing.AGENT
     limits: LaneLimits = field(default_factory=LaneLimits)
+    failpoints: Failpoints = field(default_factory=Failpoints)
     changed: Callable[[], None] = lambda: None
     state: LaneState = field(default_factory=LaneState)
     visit: Visit | None = None
@@ -278,7 +283,9 @@ class LaneRunner:
             if number != self._moves:
                 return
             try:
+                self._hit(move, BEFORE_PULSE)
                 await self.arm.move(move, timeout_s=COMMAND_TIMEOUT_S)
+                self._hit(move, PULSED)
             except CommandUnanswered as unanswered:
                 LOG.warning("arm_unanswered", lane=self.lane, move=move.value, error=str(unanswered))
             except CommandRefused as refused:
@@ -290,6 +297,10 @@ class LaneRunner:
             else:
                 self.log.gate_moved(self.lane, move, why.value, stay)
                 return
+
+    def _hit(self, move: Move, label: str) -> None:
+        if move is Move.OPEN:
+            self.failpoints.hit(label)
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -59,6 +59,7 @@ LOG = structlog.stdlib.get_logger("edge.line")
 
 PAGE_SENT = "edge.line.page_sent"
 BEFORE_ACKNOWLEDGED = "edge.line.before_acknowledged"
+BEFORE_VOTE = "edge.line.before_vote"
 VOTE_SENT = "edge.line.vote_sent"
 DOCUMENT_ARRIVED = "edge.line.document_arrived"
 DOCUMENT_DURABLE = "edge.line.document_durable"
@@ -337,6 +338,8 @@ class Line:
 
     async def _send(self, frame: Frame) -> None:
         answer_s = self._parts.settings.times.answer_s
+        if isinstance(frame, Vote):
+            self._parts.failpoints.hit(BEFORE_VOTE)
         try:
             async with asyncio.timeout(answer_s):
                 await self._connection.send(encode(frame))

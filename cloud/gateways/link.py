@@ -26,14 +26,18 @@ from parking.clock import Clock
 from sync.cloud_session import CloudEffect, CloudSession, CloudState, StoreStates
 from sync.codec import encode
 from sync.errors import Busy, LocalError, MalformedFrame, RemoteError
+from sync.failpoints import Failpoints
 from sync.inbox import ApplyPage
 from sync.instants import to_us
 from sync.messages import (
     CommandResult,
+    Decision,
     DecisionAck,
+    Frame,
     FromCoordinator,
     Hello,
     Inquiry,
+    Prepare,
     TransferRequest,
     Vote,
 )
@@ -54,6 +58,14 @@ from sync.session import (
 LOG = structlog.get_logger(__name__)
 
 HELLO_WITHIN_S = 15.0
+PREPARE_BEFORE_SENT = "cloud.link.prepare_before_sent"
+PREPARE_SENT = "cloud.link.prepare_sent"
+DECISION_BEFORE_TOLD = "cloud.link.decision_before_told"
+DECISION_TOLD = "cloud.link.decision_told"
+SAID: dict[type[object], tuple[str, str]] = {
+    Prepare: (PREPARE_BEFORE_SENT, PREPARE_SENT),
+    Decision: (DECISION_BEFORE_TOLD, DECISION_TOLD),
+}
 GOING_AWAY = 1001
 TRY_AGAIN_LATER = 1013
 ABOUT: dict[type[object], str] = {
@@ -83,6 +95,7 @@ class Link:
         gateways: Gateways,
         clock: Clock,
         metrics: Metrics,
+        failpoints: Failpoints,
         session: CloudSession,
     ) -> None:
         self._socket = socket
@@ -90,6 +103,7 @@ class Link:
         self._gateways = gateways
         self._clock = clock
         self._metrics = metrics
+        self._failpoints = failpoints
         self._session = session
         self._known: Known | None = None
         self._hello: Hello | None = None
@@ -201,7 +215,7 @@ class Link:
     async def _do(self, effect: CloudEffect) -> list[CloudEffect]:
         match effect:
             case Send(frame=frame):
-                await self._socket.send_bytes(encode(frame))
+                await self._send(frame)
             case Close(reason=reason):
                 await self._close(GOING_AWAY, reason)
             case FrameRefused(code=code, field=field, about=about):
@@ -213,6 +227,14 @@ class Link:
             case _:
                 return await self._ask(effect)
         return []
+
+    async def _send(self, frame: Frame) -> None:
+        labels = SAID.get(type(frame))
+        if labels is not None:
+            self._failpoints.hit(labels[0])
+        await self._socket.send_bytes(encode(frame))
+        if labels is not None:
+            self._failpoints.hit(labels[1])
 
     async def _ask(self, effect: CloudEffect) -> list[CloudEffect]:
         """Effects that the service answers."""
@@ -298,12 +320,14 @@ class Links:
         gateways: Gateways,
         clock: Clock,
         metrics: Metrics,
+        failpoints: Failpoints,
         cloud: str,
         new_nonce: Callable[[], bytes],
     ) -> None:
         self._gateways = gateways
         self._clock = clock
         self._metrics = metrics
+        self._failpoints = failpoints
         self._cloud = cloud
         self._new_nonce = new_nonce
         self._open: dict[str, Link] = {}
@@ -319,6 +343,7 @@ class Links:
             gateways=self._gateways,
             clock=self._clock,
             metrics=self._metrics,
+            failpoints=self._failpoints,
             session=session,
         )
         self._all.add(link)

@@ -35,13 +35,15 @@ from sync.failpoints import Failpoints
 from sync.inbox import InboxRow
 from sync.incarnation import GatewayRecord
 from sync.layout import lot_from_layout
-from sync.messages import FromParticipant, Hello, States
+from sync.messages import FromParticipant, Hello, States, Vote
 
 QUERIES = named_sql("cloud.gateways")
 CLOUD_QUERIES = named_sql("cloud")
 LOG = structlog.get_logger(__name__)
 
 CODE_VALID_H = 24
+VOTE_ARRIVED = "cloud.link.vote_arrived"
+VOTE_TAKEN = "cloud.link.vote_taken"
 PAGE_BEFORE_COMMIT = "cloud.page.before_commit"
 PAGE_AFTER_COMMIT = "cloud.page.after_commit"
 
@@ -359,7 +361,11 @@ class Gateways:
             SessionReplaced: this session may not write.
         """
         async with self._writing(key) as (connection, applied):
+            if isinstance(frame, Vote):
+                self._failpoints.hit(VOTE_ARRIVED)
             errands = await self._commit.heard(connection, key.origin, applied.seq, frame)
+        if isinstance(frame, Vote):
+            self._failpoints.hit(VOTE_TAKEN)
         self._commit.carry_on(errands)
 
     # What people decide

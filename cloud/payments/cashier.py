@@ -74,6 +74,8 @@ EVENTS_KEPT_DAYS = 60
 
 BEFORE_CALL = "cloud.payments.before_call"
 AFTER_CALL = "cloud.payments.after_call"
+BEFORE_CAPTURE = "cloud.payments.before_capture"
+AFTER_CAPTURE = "cloud.payments.after_capture"
 
 
 class PaymentListener(Protocol):
@@ -252,7 +254,9 @@ class Cashier:
             )
             answer = await self._provider.create(new)
         elif act is PaymentAct.CAPTURE:
+            self._failpoints.hit(BEFORE_CAPTURE)
             answer = await self._provider.capture(payment.intent or "", amount_minor=payment.amount_minor)
+            self._failpoints.hit(AFTER_CAPTURE)
         elif act is PaymentAct.CANCEL:
             answer = await self._provider.cancel(payment.intent or "")
         else:

@@ -97,8 +97,10 @@ LOG = structlog.get_logger(__name__)
 LOOK_EVERY_S = 1.0
 DUE_AT_ONCE = 100
 
+BEGIN_BEFORE_COMMIT = "cloud.coordinator.begin_before_commit"
 BEGIN_AFTER_COMMIT = "cloud.coordinator.begin_after_commit"
 DECISION_BEFORE_COMMIT = "cloud.coordinator.decision_before_commit"
+DECISION_AFTER_COMMIT = "cloud.coordinator.decision_after_commit"
 AFTER_COMMIT = "cloud.coordinator.after_commit"
 
 
@@ -162,6 +164,7 @@ class Coordination:
             else:
                 sold = await self._sell_own(connection, region, booking, line)
                 moved = sold or Moved(booking=booking)
+            self._failpoints.hit(BEGIN_BEFORE_COMMIT)
         self._failpoints.hit(BEGIN_AFTER_COMMIT)
         self.carry_on(moved.errands)
         if moved.booking.state is CoordinatorState.DRAFT and not moved.booking.transaction.reason:
@@ -716,6 +719,8 @@ class Coordination:
     def carry_on(self, errands: Sequence[Errand]) -> None:
         """What moves money goes on by itself; whoever waits for the booking need not wait for it."""
         self._failpoints.hit(AFTER_COMMIT)
+        if errands:  # only a decision moves money
+            self._failpoints.hit(DECISION_AFTER_COMMIT)
         for errand in errands:
             task = asyncio.create_task(_carried(errand), name="errand")
             self._running.add(task)

@@ -24,6 +24,10 @@ PRAGMA auto_vacuum = INCREMENTAL;
 -- Fold the write-ahead log back every so many pages.
 PRAGMA wal_autocheckpoint = 1000;
 
+-- name: fold_back
+-- Fold the write-ahead log back as far as no reader needs it.
+PRAGMA wal_checkpoint(PASSIVE);
+
 -- name: set_cache
 -- Half a megabyte of pages for each connection: memory holds what lanes ask for, not the file.
 PRAGMA cache_size = -512;
