@@ -13,7 +13,9 @@ ISSUE_3_TABLES = {
     "payments", "gateways", "enrolment_codes", "gateway_inbox", "gateway_quarantine", "gateway_documents", "tariffs",
     "event_outbox", "audit_log",
 }  # fmt: skip
-ISSUE_4_TABLES = {"refunds", "payment_events", "receivables", "reservations"}
+ISSUE_4_TABLES = {
+    "refunds", "payment_events", "receivables", "reservations", "transfers", "cloud_shares",
+}  # fmt: skip
 NOT_OURS = {"alembic_version", "spatial_ref_sys"}
 
 
