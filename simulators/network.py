@@ -104,6 +104,10 @@ class Line:
         if self._server is not None:
             await self._server.wait_closed()
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Join who dials from now on to another listener, as a balancer does; who is joined stays where he is."""
+        self._to = (host, port)
+
     def cut(self) -> None:
         """Reset all connections and refuse new ones."""
         self._is_cut = True

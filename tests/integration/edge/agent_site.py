@@ -28,6 +28,7 @@ from sync.chain import unpack_envelope
 from sync.events import EventKind
 
 IN, OUT = "entry-1", "exit-1"
+LOT_ID = "0d6f0a8e-5f0c-4c57-8f6e-1c9b4a1f7e33"
 TOKENS = {name: f"token-of-{name}" for name in ("kiosk-in", "kiosk-out", "camera-in", "camera-out", "staff")}
 PATIENCE_S = 15.0
 WATCHDOG_US = 1_000_000
@@ -45,7 +46,7 @@ per_min = 60
 """
 
 
-def _toml(folder: Path, broker: Broker, *, hours: str = "") -> str:
+def _toml(folder: Path, broker: Broker, *, hours: str = "", spots: str = "1-3", cloud_url: str = "") -> str:
     devices = "".join(
         f'[[devices]]\nname = "{name}"\nrole = "{name.partition("-")[0]}"\n'
         + (f'lane = "{IN if name.endswith("in") else OUT}"\n' if "-" in name else "")
@@ -53,15 +54,17 @@ def _toml(folder: Path, broker: Broker, *, hours: str = "") -> str:
         for name, token in TOKENS.items()
     )
     timeouts = "timeouts = { open_s = 1.0, close_s = 1.0, passage_s = 2.0 }"
+    cloud = f'[cloud]\nurl = "{cloud_url}"\nkey_file = "gateway.key"' if cloud_url else ""
     return f"""\
 [lot]
-id = "0d6f0a8e-5f0c-4c57-8f6e-1c9b4a1f7e33"
+id = "{LOT_ID}"
 name = "Site"
 timezone = "Europe/London"
 currency = "GBP"
 latitude = 51.4
 longitude = -2.6
 {hours}
+{cloud}
 [api]
 port_file = "api.port"
 [tariff]
@@ -71,7 +74,7 @@ id = "ground"
 level = "0"
 [[spots]]
 zone = "ground"
-numbers = ["1-3"]
+numbers = ["{spots}"]
 [[lanes]]
 id = "{IN}"
 kind = "entry"
@@ -290,12 +293,20 @@ class Site:
 
 
 @asynccontextmanager
-async def site_at(folder: Path, *, hours: str = "", start: bool = True) -> AsyncIterator[Site]:
+async def site_at(
+    folder: Path,
+    *,
+    hours: str = "",
+    spots: str = "1-3",
+    cloud_url: str = "",
+    tariff: str = TARIFF,
+    start: bool = True,
+) -> AsyncIterator[Site]:
     """Everything plugged in and the agent at work; nothing is left running."""
     broker = Broker(folder)
     await asyncio.to_thread(broker.start)
-    (folder / "tariff.toml").write_text(TARIFF)
-    (folder / "lot.toml").write_text(_toml(folder, broker, hours=hours))
+    (folder / "tariff.toml").write_text(tariff)
+    (folder / "lot.toml").write_text(_toml(folder, broker, hours=hours, spots=spots, cloud_url=cloud_url))
     systemd = Systemd(folder / "notify")
     environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": str(WATCHDOG_US)}
     agent = Program(
