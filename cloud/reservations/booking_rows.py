@@ -7,7 +7,7 @@ would decide too late, by the database's clock, changes nothing and is told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -24,7 +24,7 @@ from sync.booking import Ballot, CoordinatorState, Transaction, Yes
 from sync.instants import from_us, to_us
 from sync.lease import Lease
 from sync.rows import claim_from_row, claim_row
-from sync.transaction import TransactionId
+from sync.transaction import NoReason, TransactionId
 
 QUERIES = named_sql("cloud.reservations")
 
@@ -87,6 +87,15 @@ class Booking:
         """How far the protocol is."""
         return self.transaction.state
 
+    @property
+    def type_word(self) -> str | None:
+        """The type of place, as it is stored."""
+        return None if self.transaction.type is None else str(self.transaction.type)
+
+    def because(self, reason: NoReason) -> Booking:
+        """The same with why it was not booked."""
+        return replace(self, transaction=replace(self.transaction, reason=str(reason)))
+
 
 def unheard_of(reservation: str, revision: int) -> Booking:
     """The absence of a row."""
@@ -100,6 +109,12 @@ async def protocol_now(connection: AsyncConnection[DictRow]) -> datetime:
     (row,) = await (await connection.execute(QUERIES["protocol_now"])).fetchall()
     instant: datetime = row["now"]
     return instant
+
+
+async def hold_lot(connection: AsyncConnection[DictRow], lot: UUID) -> str:
+    """Hold the lot's row until the transaction ends: the first of all locks. Its region, "" where there is no such lot."""
+    row = await (await connection.execute(QUERIES["lot_hold"], {"lot": lot})).fetchone()
+    return "" if row is None else str(row["region"])
 
 
 async def latest(connection: AsyncConnection[DictRow], reservation: UUID) -> Booking | None:

@@ -1,0 +1,141 @@
+"""The begin of a booking: the lot is asked over its line, or a place of the cloud's own is sold at once. Next in its story: cloud/reservations/commit_step.
+
+Who cannot get anything any more does not queue for the lot's row: that is seen without holding anything, and the answer touches the
+reservation alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from cloud.database import Database
+from cloud.reservations.booking_rows import Booking, held, hold_lot, latest, protocol_now, unheard_of
+from cloud.reservations.commit_step import CommitStep, Moved
+from cloud.reservations.errands import Errands
+from cloud.reservations.own_places import OwnPlaces
+from cloud.reservations.ports import LotLink, LotStandingNow
+from parking.ids import ClaimId, SpotId
+from sync.booking import Ballot, CoordinatorState
+from sync.coordinator import step
+from sync.coordinator_news import Begin, GivenUp
+from sync.failpoints import Failpoints
+from sync.transaction import NoReason
+
+BEGIN_BEFORE_COMMIT = "cloud.coordinator.begin_before_commit"
+BEGIN_AFTER_COMMIT = "cloud.coordinator.begin_after_commit"
+
+
+class Beginning:
+    """`worker` names this process; `new_id` makes claims' ids."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        link: LotLink,
+        commit: CommitStep,
+        places: OwnPlaces,
+        errands: Errands,
+        failpoints: Failpoints,
+        worker: str,
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self._database = database
+        self._link = link
+        self._commit = commit
+        self._places = places
+        self._errands = errands
+        self._failpoints = failpoints
+        self._worker = worker
+        self._new_id = new_id
+
+    async def begin(self, lot: UUID, reservation: UUID, revision: int) -> Booking:
+        """The money is held: ask the lot, or sell a place of our own at once where its line is down.
+
+        Nothing begins that has no draft any more; the row is answered as it is then.
+        """
+        if await self._is_hopeless(lot, reservation):
+            return await self._refuse_as_full(reservation, revision)
+        async with self._database.connection() as connection, connection.transaction():
+            region = await hold_lot(connection, lot)
+            booking = await held(connection, reservation, revision)
+            if booking is None or booking.state is not CoordinatorState.DRAFT:
+                return booking or unheard_of(str(reservation), revision)
+            booking = replace(booking, transaction=replace(booking.transaction, reason=""))
+            line = await self._link.standing(connection, lot)
+            if line is not None and line.connected:
+                moved = await self._ask_lot(connection, booking, line)
+            else:
+                sold = await self._sell_own(connection, region, booking, line)
+                moved = sold or Moved(booking=booking)
+            self._failpoints.hit(BEGIN_BEFORE_COMMIT)
+        self._failpoints.hit(BEGIN_AFTER_COMMIT)
+        self._errands.carry_on(moved.errands)
+        if moved.booking.state is CoordinatorState.DRAFT and not moved.booking.transaction.reason:
+            return await self._refuse_as_full(reservation, revision)
+        return moved.booking
+
+    async def _ask_lot(
+        self, connection: AsyncConnection[DictRow], booking: Booking, line: LotStandingNow
+    ) -> Moved:
+        ballot = Ballot(
+            lot=str(booking.lot),
+            epoch=line.epoch,
+            claim=ClaimId(str(self._new_id())),
+            spot=None if booking.spot is None else SpotId(str(booking.spot)),
+        )
+        begin = Begin(
+            worker=self._worker, authorised=True, ballots=(ballot,), connected=frozenset({ballot.lot})
+        )
+        asked = replace(booking, link_session=line.session)
+        return await self._commit.hear(connection, line.region, asked, begin)
+
+    async def _sell_own(
+        self,
+        connection: AsyncConnection[DictRow],
+        region: str,
+        booking: Booking,
+        line: LotStandingNow | None,
+    ) -> Moved | None:
+        """The line is down: a place of our own, or an answer at once; None where we had some and they are taken."""
+        epoch = 0 if line is None else line.epoch
+        taken = await self._places.take(connection, region, booking, epoch)
+        if taken is not None:
+            return await self._commit.begin_on_own(connection, region, taken, await protocol_now(connection))
+        total, _ = await self._places.left(connection, booking)
+        if total:
+            return None
+        # It stays a draft, which says why it was not begun: the driver was answered, and nobody but the driver begins it again.
+        answered = booking.because(NoReason.LINK_DOWN)
+        await self._commit.write(connection, booking, answered)
+        return Moved(booking=answered)
+
+    async def _is_hopeless(self, lot: UUID, reservation: UUID) -> bool:
+        """Whether the line is down and our own places are taken, seen without holding anything: losers of a race do not queue for the lot."""
+        async with self._database.connection() as connection:
+            booking = await latest(connection, reservation)
+            line = await self._link.standing(connection, lot)
+            if booking is None or (line is not None and line.connected):
+                return False
+            total, free = await self._places.left(connection, booking)
+        return total > 0 and free == 0
+
+    async def _refuse_as_full(self, reservation: UUID, revision: int) -> Booking:
+        """We had places and they are taken: there is nothing to wait for, and the money goes free. Touches nothing of the lot."""
+        async with self._database.connection() as connection, connection.transaction():
+            booking = await held(connection, reservation, revision)
+            if booking is None or booking.state is not CoordinatorState.DRAFT:
+                return booking or unheard_of(str(reservation), revision)
+            now = await protocol_now(connection)
+            after, effects = step(booking.transaction, GivenUp(), now)
+            ended = replace(booking, transaction=after).because(NoReason.FULL)
+            moved = await self._commit.carry_out(
+                connection, "", before=booking, after=ended, effects=effects, now=now
+            )
+        self._errands.carry_on(moved.errands)
+        return moved.booking
