@@ -308,21 +308,30 @@ class Book:
             self._stay_of[stay.claim] = stay.id
 
     def set_owner(self, spot: SpotId, owner: Owner) -> None:
-        """A spot changes hands (a transfer).
+        """A spot changes hands (a transfer). Only a spot without claims is given away; what comes to us comes with whatever stands on it.
 
         Raises:
             NoSuchSpot: not of this lot.
             SpotIsPromised: it carries a claim.
         """
-        line = self._line(spot)
-        for claim in line:
-            raise SpotIsPromised(spot, claim.id)
+        self._line(spot)
+        standing = [
+            claim
+            for claim in self._claims.values()
+            if claim.spot == spot and claim.state is not ClaimState.RELEASED
+        ]
+        if standing and owner is not self.tier:
+            raise SpotIsPromised(spot, standing[0].id)
+        for claim in standing:
+            self._take_off(claim)
         painted = self._spots[spot]
         key = (painted.type, self._owners[spot])
         self._shelves[key].remove(spot)
         self._tallies[key].spots -= 1
         self._owners[spot] = owner
         self._shelve(painted)
+        for claim in standing:
+            self._put_on(claim)
 
     def forget_before(self, instant: datetime) -> int:
         """Drop released claims, and claims of nobody inside, whose window ended before `instant`. Answers how many."""

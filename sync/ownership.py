@@ -30,13 +30,16 @@ from parking.ids import SpotId
 from parking.interval import Interval
 from parking.lot import InFlight, Owner, SpotType, Tier
 from sync.errors import LocalError
-from sync.messages import MAX_TRANSFER_SPOTS, Transfer, TransferRequest
+from sync.messages import Transfer, TransferRequest
 from sync.part import Moment
 
 REQUEST_ANSWER_S = 1.5
 """Real seconds that a driver at a full lot waits for the cloud's answer before the screen says "full"."""
 DEFAULT_SHARE_1E4 = 1_000
 FEWEST_FOR_A_SHARE = 10
+KEPT_FREE = 1
+MOST_AT_ONCE = 100
+"""Of spots in one transfer: it travels between the cloud's processes as one notice of at most 8,000 bytes."""
 
 
 class TransferState(StrEnum):
@@ -180,14 +183,33 @@ def transferable(book: Book, kind: SpotType, tier: Tier, now: Moment) -> Sequenc
 
     The emptiest come last in the book's own order of preference, so that what is sold first stays.
     """
-    free = [spot for spot in book.shelf(kind, tier, now.at).spots if not book.claims_on(spot)]
     left = book.sellable(kind, Interval(now.at, None), now=now.at, owner=tier)
+    if left < 1:
+        return []
+    free = [spot for spot in book.shelf(kind, tier, now.at).spots if not book.claims_on(spot)]
     return list(reversed(free))[:left]
 
 
-def to_give(book: Book, kind: SpotType, tier: Tier, count: int, now: Moment) -> tuple[SpotId, ...]:
-    """At most `count` spots of `tier` to put into one transfer."""
-    return tuple(transferable(book, kind, tier, now)[: min(count, MAX_TRANSFER_SPOTS)])
+def to_give(
+    book: Book, kind: SpotType, tier: Tier, count: int, now: Moment, *, keep: int = 0
+) -> tuple[SpotId, ...]:
+    """At most `count` spots of `tier` to put into one transfer; `keep` of those that could go stay."""
+    free = transferable(book, kind, tier, now)
+    return tuple(free[: max(0, min(count, MOST_AT_ONCE, len(free) - keep))])
+
+
+def to_share(
+    book: Book, kind: SpotType, now: Moment, *, wanted: int, to_cloud: int = 0
+) -> tuple[SpotId, ...]:
+    """The lot's spots of `kind` to give up now, so that the cloud comes to own `wanted`; `to_cloud` are on their way there.
+
+    The lot keeps `KEPT_FREE` spots that it could give: what it borrowed for its last driver does not go back while it may be asked for again.
+    """
+    total, cloud_owned = book.total(kind), len(book.shelf(kind, Tier.CLOUD, now.at).spots)
+    missing = owed(total, cloud_owned=cloud_owned, to_cloud=to_cloud, to_edge=0, wanted=min(wanted, total))
+    if missing < 1:
+        return ()
+    return to_give(book, kind, Tier.EDGE, missing, now, keep=KEPT_FREE)
 
 
 def cloud_share(total: int, *, share_1e4: int = DEFAULT_SHARE_1E4, booked_1e4: int | None = None) -> int:
@@ -226,17 +248,18 @@ class Holdings:
 def half_holds(holdings: Holdings, spots: Iterable[SpotId], transfers: Iterable[TransferRow]) -> list[str]:
     """What is wrong with one tier's own record, in words; checked at every commit that changes owners. Empty: it holds.
 
-    Every spot has an owner; what is in flight is named by an open transfer of this tier, and everything in one is in flight.
+    Every spot has an owner; what is in flight is named by an open transfer that this tier sent, or by one that an earlier epoch left
+    stranded, and everything in such a one is in flight.
     """
     wrong: list[str] = []
     known = set(spots)
     wrong += [f"spot {spot} has no owner" for spot in sorted(known - set(holdings.owners))]
     wrong += [f"spot {spot} is not of this lot" for spot in sorted(set(holdings.owners) - known)]
-    open_states = {TransferState.IN_FLIGHT, TransferState.STRANDED}
     named = {
         spot: row.id
         for row in transfers
-        if row.state in open_states and row.to is not holdings.tier
+        if row.state is TransferState.STRANDED
+        or (row.state is TransferState.IN_FLIGHT and row.to is not holdings.tier)
         for spot in row.spots
     }
     for spot, owner in holdings.owners.items():
