@@ -71,6 +71,20 @@ class PolicyTable(Table):
     early_arrival_min: Minutes = Field(
         default=15, description="minutes before a booking at which it may come"
     )
+    trouble_ahead_min: Minutes = Field(
+        default=30, description="minutes before a booking at which it is looked whether it can be kept"
+    )
+    overstay_factor_1e4: int = Field(
+        default=10_000,
+        ge=10_000,
+        le=100_000,
+        description="what a car pays after its booking's end, in ten-thousandths of the price: 15000 is half as much again",
+    )
+    when_full: str = Field(
+        default="",
+        max_length=120,
+        description='where a driver goes whose booking finds no free place, such as "Car park Nord, 200 m on the left"',
+    )
     exit_grace_min: Minutes = Field(default=15, description="minutes between paying and leaving")
     spare_spots: dict[SpotType, Annotated[int, Field(ge=0, le=MOST_SPOTS)]] = Field(
         default={}, description="places of a type that are never sold, such as { regular = 3 }"

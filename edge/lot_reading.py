@@ -296,6 +296,9 @@ def _policy(table: PolicyTable) -> LotPolicy:
         extension_step=timedelta(minutes=table.extension_step_min),
         turnover_buffer=timedelta(minutes=table.turnover_buffer_min),
         early_arrival=timedelta(minutes=table.early_arrival_min),
+        trouble_ahead=timedelta(minutes=table.trouble_ahead_min),
+        overstay_factor_1e4=table.overstay_factor_1e4,
+        when_full=table.when_full,
         exit_grace=timedelta(minutes=table.exit_grace_min),
         spare_spots=dict(table.spare_spots),
     )

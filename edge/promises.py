@@ -9,22 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import structlog
 
 from edge.change import Change, Conflict, fact
 from edge.ledger import Ledger
+from edge.promise_facts import Risk, RisksTold, at_risk, rehomed
 from parking.clock import Clock
 from parking.extension import Extension, due, extend, next_due_at
 from parking.ids import ClaimId, StayId
 from parking.stays import Stay, StayEvent, StayState
+from parking.trouble import better_home, in_trouble
 from sync.events import EventKind
 from sync.instants import to_us
 
 LOG = structlog.stdlib.get_logger("edge.promises")
 
 LONGEST_WAIT_S = 30.0
+LOOKS_AHEAD_EVERY = timedelta(minutes=1)
+"""While a car is inside without a place of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +42,10 @@ class Promises:
     void_after_s: float
     _admitted_since: dict[StayId, float] = field(default_factory=dict)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _risks: RisksTold = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._risks = RisksTold(self.ledger)
 
     async def run(self) -> None:
         """Do what is due, and wait until something is, or something changed."""
@@ -63,6 +72,7 @@ class Promises:
             )
             if plan is not None:
                 self._carry_out(stay, plan)
+        self._look_ahead(now)
         for stay in self._never_came():
             self._void(stay)
 
@@ -72,7 +82,7 @@ class Promises:
             Conflict(claim=met.id, other=stay.id, detail="overstay: the promise has no place", at=now)
             for met in plan.at_risk
         )
-        told = tuple(
+        found = tuple(
             fact(
                 EventKind.CONFLICT_FOUND,
                 to_us(now),
@@ -83,9 +93,28 @@ class Promises:
             )
             for conflict in conflicts
         )
+        moved = rehomed(self.ledger.book, plan.claims, at=now, why=Risk.OVERSTAY, stay=stay.id)
+        risks = self._risks.new(plan.at_risk)
+        told = (*found, *moved, *at_risk(risks, at=now, why=Risk.OVERSTAY, stay=stay.id))
         stays = () if plan.stay == stay else (plan.stay,)
         change = Change.record(at=now, claims=plan.claims, stays=stays, events=told, conflicts=conflicts)
-        self.ledger.commit(change, urgent=False)
+        self.ledger.commit(
+            replace(change, meta=self._risks.remembering(risks) if risks else {}), urgent=False
+        )
+
+    def _look_ahead(self, now: datetime) -> None:
+        """Bookings about to begin that the cars inside leave no place for go to a better one, or the centre is told."""
+        book = self.ledger.book
+        for claim in in_trouble(book, now=now):
+            moved = better_home(book, claim, now=now)
+            if moved is not None:
+                told = rehomed(book, (moved,), at=now, why=Risk.OVER_COUNT, stay=None)
+                self.ledger.commit(Change.record(at=now, claims=(moved,), events=told), urgent=False)
+            elif risks := self._risks.new((claim,)):
+                told = at_risk(risks, at=now, why=Risk.OVER_COUNT)
+                self.ledger.commit(
+                    Change(events=tuple(told), meta=self._risks.remembering(risks)), urgent=False
+                )
 
     def _never_came(self) -> list[Stay]:
         admitted = [stay for stay in self.ledger.open_stays() if stay.state is StayState.ADMITTED]
@@ -108,6 +137,8 @@ class Promises:
         due_at = next_due_at(self.ledger.book)
         if due_at is not None:
             waits.append(max(0.05, self.clock.real_s(due_at - self.clock.now())))
+        if any(stay.claim is None for stay in self.ledger.open_stays()):
+            waits.append(max(0.05, self.clock.real_s(LOOKS_AHEAD_EVERY)))
         if self._admitted_since:
             oldest = min(self._admitted_since.values())
             waits.append(max(0.05, oldest + self.void_after_s - self.clock.monotonic()))

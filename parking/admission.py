@@ -14,6 +14,7 @@ from enum import StrEnum
 from parking.book import Book, ClaimRequest
 from parking.claims import Claim, ClaimKind, ClaimState
 from parking.decision import Decision, Reason, Refusal
+from parking.early_arrival import start_early
 from parking.errors import NoSuchClaim
 from parking.ids import ClaimId, StayId
 from parking.interval import Interval
@@ -147,7 +148,7 @@ def _decide_booking(arrival: Arrival, standing: Standing, book: Book, now: datet
         opens_at = claim.window.starts_at - book.policy.early_arrival
         if now < opens_at:
             return _refused(Reason.NOT_YET, opens_at=opens_at)
-        early = book.start_early(claim.id, now=now)
+        early = start_early(book, claim.id, now=now)
         if early is None:
             return _refused(Reason.NOT_YET, opens_at=claim.window.starts_at)
         claims = (early,)

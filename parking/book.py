@@ -11,7 +11,7 @@ and everything in a zone whose spots are assigned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from parking.claims import Claim, ClaimKind, ClaimState
@@ -154,6 +154,31 @@ class Book:
         """Everybody who is inside or about to be."""
         return list(self._stays.values())
 
+    def owned(self, spot_type: SpotType) -> int:
+        """How many spots of `spot_type` are this tier's."""
+        return self._tallies.get((spot_type, self.tier), Tally()).spots
+
+    def spot_of(self, claim: ClaimId) -> SpotId | None:
+        """Where a claim stands; None where it stands nowhere or is unknown."""
+        known = self._claims.get(claim)
+        return None if known is None else known.spot
+
+    def type_of(self, spot: SpotId) -> SpotType:
+        """What `spot` is made for."""
+        return self._spots[spot].type
+
+    def claimless(self, spot_type: SpotType) -> int:
+        """How many open stays have no claim."""
+        return len(self._claimless.get(spot_type, ()))
+
+    def running(self, spot_type: SpotType, at: datetime) -> int:
+        """How many claims on this tier's spots of `spot_type` run at one instant."""
+        return self._tallies.get((spot_type, self.tier), Tally()).running(at)
+
+    def has_stay(self, claim: ClaimId) -> bool:
+        """Whether somebody is inside, or about to be, on this claim."""
+        return claim in self._stay_of
+
     def is_pinned(self, claim: Claim) -> bool:
         """Whether `claim` may not be moved to another spot."""
         return (
@@ -170,6 +195,10 @@ class Book:
     ) -> int:
         """How many places of `spot_type` the owner (this tier, unless told) may still sell for `window`."""
         return self._left(spot_type, owner or self.tier, guarded(window, self.policy.turnover_buffer, now))
+
+    def left(self, spot_type: SpotType, window: Interval) -> int:
+        """The same for a window without turnover time around it."""
+        return self._left(spot_type, self.tier, window)
 
     def sellable_now(self, spot_type: SpotType, now: datetime, *, owner: Tier | None = None) -> SellableNow:
         """What a sign shows: places for a car that comes at `now`, and until when that holds."""
@@ -236,29 +265,6 @@ class Book:
             ValueError: it is not held.
         """
         return self.claim(claim).moved_to(ClaimState.FIRM)
-
-    def start_early(self, claim: ClaimId, *, now: datetime) -> Claim | None:
-        """Plan a promise that begins at `now` already: the row with its new window, on its spot or on another one free for all of it.
-
-        None where nothing is sellable until the window begins, or no spot is free for that long.
-
-        Raises:
-            NoSuchClaim: unknown.
-        """
-        known = self.claim(claim)
-        if not known.binds or known.spot is None or now >= known.window.starts_at:
-            return None
-        until_then, owner = Interval(now, known.window.starts_at), self._owners[known.spot]
-        if not isinstance(owner, Tier) or self._left(self._spots[known.spot].type, owner, until_then) < 1:
-            return None
-        wider = known.with_window(Interval(now, known.window.ends_at))
-        if self._lines[known.spot].is_free(until_then):
-            return wider
-        if self.is_pinned(known):
-            return None
-        shelf = self.shelf(known.type, owner, now)
-        spot = shelf.best_fit(shelf.guard(wider.window))
-        return None if spot is None else replace(wider, spot=spot)
 
     # What changes the book
 

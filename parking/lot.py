@@ -117,6 +117,12 @@ class LotPolicy:
     early_arrival: timedelta = timedelta(minutes=15)
     void_after: timedelta = timedelta(minutes=5)
     exit_grace: timedelta = timedelta(minutes=15)
+    trouble_ahead: timedelta = timedelta(minutes=30)
+    """How long before its start a booking is looked at: is there still a place for it?"""
+    overstay_factor_1e4: int = 10_000
+    """What a car pays after its booking's end, in ten-thousandths of the tariff's price."""
+    when_full: str = ""
+    """Where a driver goes whose booking finds no free place, in the lot's own words."""
     spare_spots: Mapping[SpotType, int] = field(default_factory=dict)
     better_types: Mapping[SpotType, tuple[SpotType, ...]] = field(
         default_factory=lambda: {

@@ -72,6 +72,10 @@ class Tally:
             deepest = max(deepest, depth)
         return deepest
 
+    def running(self, at: datetime) -> int:
+        """How many claims run at one instant."""
+        return bisect_right(self._starts, at) - bisect_right(self._ends, at)
+
     def next_end(self, after: datetime) -> datetime | None:
         """The first instant after `after` at which a claim ends."""
         at = bisect_right(self._ends, after)

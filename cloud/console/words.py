@@ -264,6 +264,29 @@ def _clash(_: _Body, __: str) -> Sentence:
     return Sentence(state=STOP, icon="stop", text="Two promises of one space clash.")
 
 
+def _rehomed(_: _Body, __: str) -> Sentence:
+    return Sentence(
+        state=OFF, icon="list", text="A booking goes to another space: a car stays longer on its own."
+    )
+
+
+RISKS = {
+    "overstay": "a car stays longer and nothing else is free",
+    "over_count": "more cars are inside than there are spaces",
+    "physically_full": "its driver is here and no space is free",
+}
+
+
+def _at_risk(body: _Body, _: str) -> Sentence:
+    why = RISKS.get(body.word("reason"), "its space is not free")
+    return Sentence(state=STOP, icon="stop", text=f"A booking may not be kept: {why}.")
+
+
+def _sold(body: _Body, currency: str) -> Sentence:
+    price = money(body.number("amount_minor"), body.word("currency") or currency)
+    return Sentence(state=GO, icon="tick", text=f"A space was booked at the kiosk for {price}.")
+
+
 def _claim(body: _Body, _: str) -> Sentence:
     claim = body.part("claim")
     word = {"firm": "kept", "held": "held", "released": "given back"}.get(claim.word("state"), "changed")
@@ -287,6 +310,9 @@ TOLD = {
     "telemetry_dropped": _dropped,
     "record_quarantined": _aside,
     "conflict_found": _clash,
+    "booking_rehomed": _rehomed,
+    "booking_at_risk": _at_risk,
+    "booking_sold": _sold,
 }
 QUIET = frozenset({"claim_changed", "token_issued"})
 """Kinds that say nothing which another row of the same change does not say."""

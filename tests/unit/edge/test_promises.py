@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from edge.change import Change
 from edge.figures import EdgeFigures
 from edge.observing import ReadingCounters
+from edge.visit import Presented
+from parking.book import ClaimRequest, Sale
+from parking.claims import Claim, ClaimKind, ClaimState
+from parking.ids import ClaimId
+from parking.interval import Interval
+from parking.lot import SpotType
 from parking.stays import Stay, StayState
 from sync.events import EventKind
-from tests.unit.edge.lot_at_work import LotAtWork, until
+from tests.unit.edge.lot_at_work import LotAtWork, ticket_of, until
+from tests.unit.edge.test_bookings import pass_of
 
 
 class NoLine:
@@ -127,3 +135,105 @@ async def test_the_upkeep_wakes_by_itself_when_something_changes(lot: LotAtWork)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_after_a_power_cut_under_the_arm_five_more_minutes_without_passage_void_the_stay(
+    lot: LotAtWork,
+) -> None:
+    _, answered = await lot.come()
+    await lot.restart()
+    lot.promises.tick()
+    lot.later(minutes=5)
+    lot.promises.tick()
+    assert lot.ledger.open_stays() == []
+    assert lot.ledger.book.claims() == []
+    (voided,) = lot.events(EventKind.STAY_VOIDED)
+    assert answered.stay is not None
+    assert voided["stay"]["id"] == answered.stay.id
+
+
+async def test_a_car_that_died_under_the_arm_and_drove_in_is_admitted_until_its_ticket_is_shown(
+    lot: LotAtWork,
+) -> None:
+    _, answered = await lot.come()
+    await lot.restart()
+    lot.promises.tick()
+    lot.later(minutes=2)
+    lot.promises.tick()
+    visit, out = await lot.show(ticket_of(answered))
+    assert out.stay is not None
+    assert out.stay.state is StayState.ADMITTED
+    lot.leaving.passed(visit)
+    assert lot.ledger.open_stays() == []
+
+
+async def book_for_later(lot: LotAtWork, name: str, *, starts_in: timedelta) -> Claim:
+    """A booking that the centre's decision has made firm."""
+    now = lot.premises.clock.now()
+    asked = ClaimRequest(
+        id=ClaimId(name),
+        type=SpotType.REGULAR,
+        window=Interval(now + starts_in, now + starts_in + timedelta(hours=2)),
+        kind=ClaimKind.BOOKING,
+        holder_kind="reservation",
+        holder_id=f"of {name}",
+        epoch=lot.ledger.epoch,
+    )
+    sale = lot.ledger.book.sell(asked, now=now)
+    assert isinstance(sale, Sale)
+    await lot.ledger.commit(Change.record(at=now, claims=sale.claims), urgent=True)
+    return sale.claim
+
+
+async def test_a_booking_met_by_a_car_that_stays_goes_elsewhere_and_the_log_says_why(lot: LotAtWork) -> None:
+    first = await lot.come_in()
+    met = await book_for_later(lot, "met", starts_in=timedelta(hours=4, minutes=15))
+    assert first.stay is not None
+    assert first.stay.claim is not None
+    assert met.spot == lot.ledger.book.claim(first.stay.claim).spot
+    lot.later(hours=3, minutes=50)
+    lot.promises.tick()
+    moved = lot.ledger.book.claim(met.id)
+    assert moved.spot != met.spot
+    (told,) = lot.events(EventKind.BOOKING_REHOMED)
+    assert (told["reservation"], told["claim"], told["from_spot"], told["to_spot"]) == (
+        "of met",
+        met.id,
+        met.spot,
+        moved.spot,
+    )
+    assert (told["stay"], told["why"]) == (first.stay.id, "overstay")
+    assert lot.events(EventKind.BOOKING_AT_RISK) == []
+
+
+async def test_a_booking_that_nothing_can_be_found_for_is_told_to_be_at_risk_once(lot: LotAtWork) -> None:
+    for _ in range(2):
+        await lot.come_in()
+    met = [
+        await book_for_later(lot, name, starts_in=timedelta(hours=4, minutes=15)) for name in ("one", "two")
+    ]
+    lot.later(hours=3, minutes=50)
+    lot.promises.tick()
+    await lot.restart()
+    for _ in range(3):
+        lot.promises.tick()
+        lot.later(minutes=10)
+    told = lot.events(EventKind.BOOKING_AT_RISK)
+    assert [(row["claim"], row["reason"]) for row in told] == [(claim.id, "overstay") for claim in met]
+    assert all(stay.claim is None and stay.over_count for stay in lot.ledger.open_stays())
+    assert over_count(lot) == 2.0
+    assert all(lot.ledger.book.claim(claim.id).state is ClaimState.FIRM for claim in met)
+
+
+async def test_half_an_hour_before_its_start_a_booking_is_looked_at_once_more(lot: LotAtWork) -> None:
+    """A car came in over the count after the booking was made."""
+    await lot.come_in()
+    met = await book_for_later(lot, "met", starts_in=timedelta(hours=1))
+    await lot.come_in(Presented.code(pass_of(lot)))
+    lot.promises.tick()
+    assert lot.events(EventKind.BOOKING_AT_RISK) == []
+    lot.later(minutes=31)
+    lot.promises.tick()
+    lot.promises.tick()
+    (told,) = lot.events(EventKind.BOOKING_AT_RISK)
+    assert (told["claim"], told["reason"]) == (met.id, "over_count")
