@@ -51,6 +51,7 @@ from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
 from edge.switchboard import LaneArm, Switchboard
 from edge.system_clock import clock_from
+from edge.terminals import Terminals
 from edge.ticket_office import TicketOffice
 from edge.translation import DeviceSink, Translation
 from edge.unit import read_unit
@@ -128,14 +129,17 @@ def make_agent(
     office = TicketOffice(lot=settings.lot, key=key, epoch=epoch, clock=clock)
     lane_log = LotLaneLog(ledger=ledger, clock=clock)
     switchboard = Switchboard()
+    terminals = Terminals(
+        names={lane.id: lane.terminal for lane in settings.lanes if lane.terminal is not None},
+        ask=switchboard.ask_terminal,
+    )
     payments = Payments(
         ledger=ledger,
         prices=prices,
         office=office,
         clock=clock,
         new_id=new_id,
-        terminals={lane.id: lane.terminal for lane in settings.lanes if lane.terminal is not None},
-        ask=switchboard.ask_terminal,
+        terminals=terminals,
     )
     entering = Entering(
         lot=settings.lot,

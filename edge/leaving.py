@@ -19,9 +19,10 @@ from edge.lane_log import LotLaneLog, Refused
 from edge.lane_words import NO_TERMINAL, PAYMENT_UNKNOWN, called_for
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
-from edge.payments import Outcome, Payments
+from edge.payments import Payments
 from edge.price_list import PriceList
 from edge.store.cipher import PlateKeys
+from edge.terminals import Outcome
 from edge.ticket_office import ReadToken, TicketOffice
 from edge.visit import Answered, PresentedKind, Visit
 from parking.clock import Clock

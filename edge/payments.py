@@ -1,27 +1,20 @@
-"""Money at the lane's terminal. Next file: edge/ledger.py.
+"""Money for a stay at the lane's terminal. Next files: edge/terminals.py, edge/ledger.py.
 
-Theory. The payment's row is durable *before* the terminal is asked, and its id is the key of everything said to the terminal. So whatever
-dies in between, the next start finds a `pending` row and looks it up. An answer that did not come is looked up, never asked for twice; while
-it cannot be looked up either, nobody is asked for money again: the lane calls a person. What the terminal took is on record, with its
-receipt, before the arm moves. One task at a time asks about one payment (`_under_way`), so that a look-up never settles what a driver is
-just paying at another lane.
+Theory. The payment's row is durable *before* the terminal is asked. So whatever dies in between, the next start finds a `pending` row and
+looks it up. While it cannot be looked up either, nobody is asked for money again: the lane calls a person. What the terminal took is on
+record, with its receipt, before the arm moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import structlog
-
-from drivers.errors import CommandRefused, CommandUnanswered, DriverError
-from drivers.ports import Command, Done, LookupPayment, TakePayment
 from edge.change import Change, fact
 from edge.durable import is_durable
 from edge.ledger import Ledger
 from edge.price_list import PriceList
+from edge.terminals import Outcome, Terminals
 from edge.ticket_office import TicketOffice
 from edge.visit import Receipt
 from parking.clock import Clock
@@ -30,20 +23,6 @@ from parking.ids import PaymentId
 from parking.stays import Stay
 from sync.events import EventKind
 from sync.instants import to_us
-
-LOG = structlog.stdlib.get_logger("edge.payments")
-
-TERMINAL_TIMEOUT_S = 60.0
-LOOKUP_TIMEOUT_S = 5.0
-
-
-class Outcome(StrEnum):
-    """What became of a payment. `not_stored`: the disk took no record of it, so nobody was asked for money."""
-
-    TAKEN = "taken"
-    NOT_TAKEN = "not_taken"
-    UNKNOWN = "unknown"
-    NOT_STORED = "not_stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +36,22 @@ class Settled:
 
 @dataclass(slots=True, kw_only=True)
 class Payments:
-    """Takes what is owed, once. `terminals` names each lane's terminal, `ask` carries a command to its driver."""
+    """Takes what is owed for stays, once."""
 
     ledger: Ledger
     prices: PriceList
     office: TicketOffice
     clock: Clock
     new_id: Callable[[], str]
-    terminals: Mapping[str, str]
-    ask: Callable[[Command, float], Awaitable[Done]]
-    _under_way: set[PaymentId] = field(default_factory=set)
+    terminals: Terminals
 
     def can_pay_at(self, lane: str) -> bool:
         """Whether the lane has a terminal."""
-        return lane in self.terminals
+        return self.terminals.at(lane) is not None
 
     async def take(self, lane: str, stay: Stay, demand: Demand) -> Settled:
         """Settle `demand` at the lane's terminal; the outcome is durable when this returns."""
-        terminal = self.terminals.get(lane)
+        terminal = self.terminals.at(lane)
         if terminal is None:
             return Settled(outcome=Outcome.NOT_TAKEN, stay=stay)
         for earlier in self._pending(stay):
@@ -90,13 +67,13 @@ class Payments:
             terminal=terminal,
             changed_at=self.clock.now(),
         )
-        with self._only_one_asks(payment):
+        with self.terminals.only_one_asks(payment):
             written = self.ledger.commit(
                 Change.record(at=payment.changed_at, payments=(payment,)), urgent=True
             )
             if not await is_durable(self.ledger, written):
                 return Settled(outcome=Outcome.NOT_STORED, stay=stay)
-            return await self._finish(payment, stay, *await self._charge(payment))
+            return await self._finish(payment, stay, *await self.terminals.charge(payment))
 
     async def resolve_pending(self) -> int:
         """Find out what became of payments of which nobody knows, after a power cut or a lost answer. Answers how many stay unknown."""
@@ -112,18 +89,10 @@ class Payments:
 
     async def _find_out(self, payment: Payment, stay: Stay) -> Settled:
         """Look a payment up and put on record what became of it; unknown while another task is at it."""
-        if payment.id in self._under_way:
+        if self.terminals.is_asked(payment):
             return Settled(outcome=Outcome.UNKNOWN, stay=stay)
-        with self._only_one_asks(payment):
-            return await self._finish(payment, stay, *await self._look_up(payment))
-
-    @contextmanager
-    def _only_one_asks(self, payment: Payment) -> Generator[None]:
-        self._under_way.add(payment.id)
-        try:
-            yield
-        finally:
-            self._under_way.discard(payment.id)
+        with self.terminals.only_one_asks(payment):
+            return await self._finish(payment, stay, *await self.terminals.look_up(payment))
 
     def is_settled(self, demand: Demand) -> bool:
         """Whether the demand was paid."""
@@ -146,32 +115,6 @@ class Payments:
 
     def _pending(self, stay: Stay) -> Sequence[Payment]:
         return [payment for payment in self._payments_of(stay) if payment.state is PaymentState.PENDING]
-
-    async def _charge(self, payment: Payment) -> tuple[Outcome, str | None]:
-        command = TakePayment(
-            device=payment.terminal,
-            key=payment.id,
-            amount_minor=payment.amount_minor,
-            currency=payment.currency,
-        )
-        try:
-            done = await self.ask(command, TERMINAL_TIMEOUT_S)
-        except CommandUnanswered:
-            return await self._look_up(payment)
-        except DriverError as refused:
-            LOG.info("payment_not_taken", payment=payment.id, error=str(refused))
-            return Outcome.NOT_TAKEN, None
-        return Outcome.TAKEN, done.reference
-
-    async def _look_up(self, payment: Payment) -> tuple[Outcome, str | None]:
-        try:
-            done = await self.ask(LookupPayment(device=payment.terminal, key=payment.id), LOOKUP_TIMEOUT_S)
-        except CommandRefused:
-            return Outcome.NOT_TAKEN, None
-        except DriverError as silent:
-            LOG.warning("payment_unknown", payment=payment.id, error=str(silent))
-            return Outcome.UNKNOWN, None
-        return Outcome.TAKEN, done.reference
 
     async def _finish(self, payment: Payment, stay: Stay, outcome: Outcome, reference: str | None) -> Settled:
         now = self.clock.now()

@@ -31,6 +31,7 @@ from edge.settings import Settings
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
 from edge.store.store import NumberedChange
+from edge.terminals import Terminals
 from edge.ticket_office import TicketOffice
 from edge.unit import read_unit
 from edge.visit import Presented, Visit
@@ -306,9 +307,14 @@ def _history(settings: Settings, rows: int) -> History:
     prices = PriceList([settings.tariff])
     office = TicketOffice(lot=settings.lot, key=unit.key, epoch=unit.epoch, clock=clock)
     log = LotLaneLog(ledger=ledger, clock=clock)
-    terminals = {str(lane.id): lane.terminal for lane in settings.lanes if lane.terminal is not None}
+    names = {str(lane.id): lane.terminal for lane in settings.lanes if lane.terminal is not None}
     payments = Payments(
-        ledger=ledger, prices=prices, office=office, clock=clock, new_id=new_id, terminals=terminals, ask=pays
+        ledger=ledger,
+        prices=prices,
+        office=office,
+        clock=clock,
+        new_id=new_id,
+        terminals=Terminals(names=names, ask=pays),
     )
     commitments = Commitments(
         ledger, clock=clock, lower_bound=clock.now, new_id=new_id, random=Random(1), failpoints=Failpoints()

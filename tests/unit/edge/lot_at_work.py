@@ -28,6 +28,7 @@ from edge.price_list import PriceList
 from edge.promises import Promises
 from edge.store.cipher import PlateKeys
 from edge.store.store import NumberedChange
+from edge.terminals import Terminals
 from edge.ticket_office import TicketOffice
 from edge.visit import Answered, Presented, Visit
 from edge.writer import InlineWriter
@@ -159,6 +160,7 @@ class LotAtWork:
     prices: PriceList = field(init=False)
     office: TicketOffice = field(init=False)
     log: LotLaneLog = field(init=False)
+    terminals: Terminals = field(init=False)
     payments: Payments = field(init=False)
     commitments: Commitments = field(init=False)
     bookings: Bookings = field(init=False)
@@ -198,9 +200,10 @@ class LotAtWork:
             "clock": clock,
             "new_id": self.new_id,
         }
-        self.payments = Payments(
-            terminals={"exit-1": "terminal-1", "exit-2": "terminal-2"}, ask=self.terminal.ask, **shared
+        self.terminals = Terminals(
+            names={"exit-1": "terminal-1", "exit-2": "terminal-2"}, ask=self.terminal.ask
         )
+        self.payments = Payments(terminals=self.terminals, **shared)
         self.commitments = Commitments(
             ledger,
             clock=clock,
