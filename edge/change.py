@@ -17,6 +17,7 @@ from parking.ids import SpotId, StayId
 from parking.stays import Stay, StayState
 from sync.events import EventDraft, EventKind
 from sync.instants import to_us
+from sync.ownership import OwnerChange, TransferRow
 from sync.part import Part
 from sync.rows import claim_row, demand_row, payment_row, stay_row
 
@@ -151,6 +152,8 @@ class Change:
     conflicts: tuple[Conflict, ...] = ()
     tokens_seen: tuple[TokenSeen, ...] = ()
     parts: tuple[PartChanged, ...] = ()
+    owners: tuple[OwnerChange, ...] = ()
+    transfers: tuple[TransferRow, ...] = ()
     acknowledged: Acknowledgement | None = None
     tidy: Tidy | None = None
     meta: Mapping[str, str | int | bytes | None] = field(default_factory=dict)

@@ -24,7 +24,7 @@ from edge.store.recovery import Recovered, rebuilt_book, recover
 from edge.store.store import NumberedChange, Store
 from edge.writer import Writer
 from parking.book import Book
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.demands import Demand, Payment, PaymentState
 from parking.ids import DemandId, SpotId, StayId
 from parking.lot import Lot, SpotType
@@ -34,6 +34,7 @@ from sync.chain import genesis
 from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
+from sync.ownership import TransferRow
 from sync.part import Part
 from sync.transaction import TransactionId
 
@@ -64,8 +65,9 @@ class Ledger:
         gateway: str,
         epoch: int,
         boot: str,
-        clock: Clock,
+        clock: TrustedClock,
         recovered: Recovered,
+        carried: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Use `Ledger.open`."""
         self.lot = lot
@@ -84,6 +86,7 @@ class Ledger:
         self._store = store
         self._writer = writer
         self._clock = clock
+        self._carried = carried
         self._booted_at = clock.monotonic()
         self._meta: dict[str, str | int | bytes] = dict(recovered.meta)
         self.book: Book = rebuilt_book(lot, recovered)
@@ -102,6 +105,8 @@ class Ledger:
         self.document_n = max((d.n for d in recovered.documents), default=0)
         self._tokens_seen: dict[tuple[str, str], int] = dict(recovered.tokens_seen)
         self._parts: dict[TransactionId, Part] = {part.id: part for part in recovered.parts}
+        self._transfers: dict[str, TransferRow] = {row.id: row for row in recovered.transfers}
+        self._told_by: dict[str, int] = dict(recovered.transfer_seqs)
         self._subscribers: list[Callable[[Change], None]] = []
         self._last: asyncio.Future[None] | None = None
 
@@ -115,21 +120,24 @@ class Ledger:
         gateway: str,
         epoch: int,
         boot: str,
-        clock: Clock,
+        clock: TrustedClock,
         software: str = "",
         fenced: str | None = None,
         losses: Sequence[str] = (),
+        carried: Callable[[], Mapping[str, str]] = dict,
     ) -> Ledger:
         """Rebuild memory from the store. `fenced` is why this ledger may not sell, where something outside it says so.
 
         `gateway` and `epoch` are those of the enrolment ("" and 0 without a centre); `boot` names this start, which becomes the first
-        fact. `losses` is what opening the file had to give up. The event loop runs already: the first commit is made here.
+        fact. `losses` is what opening the file had to give up, `carried` what every commit of facts remembers besides (the clock). The event loop runs already: the first commit is made here.
 
         Raises:
             StoreUnwritable, StoreDamaged: the file cannot be read, or the layout cannot be written.
         """
         store.put_layout(lot.spots)
-        recovered = recover(store, gateway=gateway, epoch=epoch, boot=boot, now=clock.now())
+        recovered = recover(
+            store, gateway=gateway, epoch=epoch, boot=boot, now=clock.now(), over_at=clock.released_before()
+        )
         ledger = cls(
             store,
             writer,
@@ -139,6 +147,7 @@ class Ledger:
             boot=boot,
             clock=clock,
             recovered=recovered,
+            carried=carried,
         )
         ledger.losses = (*losses, *ledger.losses)
         ledger._begin(software=software, fenced=fenced)
@@ -228,9 +237,10 @@ class Ledger:
         return [one for tries in self._payments.values() for one in tries.values() if one.state is pending]
 
     def counts(self, now: datetime | None = None) -> Mapping[SpotType, SellableNow]:
-        """*Sellable now* by type."""
-        at = now or self._clock.now()
-        return {kind: self.book.sellable_now(kind, at) for kind in self.book.types()}
+        """*Sellable now* by type, by what has certainly passed. While the time is unknown a place is sold without an end."""
+        at = now or self._clock.lower_bound()
+        sellable_now = self.book.sellable_now if self._clock.known else self.book.sellable_for_ever
+        return {kind: sellable_now(kind, at) for kind in self.book.types()}
 
     def plate(self, stay: StayId) -> str | None:
         """The plate that a stay was admitted with, where there is one that our key reads."""
@@ -247,6 +257,14 @@ class Ledger:
     def parts(self) -> Sequence[Part]:
         """The lot's part in every commit that is kept, as of the last change."""
         return list(self._parts.values())
+
+    def transfers(self) -> Mapping[str, TransferRow]:
+        """Spots that changed hands, by the transfer's id, as of the last change."""
+        return self._transfers
+
+    def told_by(self, transfer: str) -> int:
+        """The row of the log that told a transfer of this epoch."""
+        return self._told_by[transfer]
 
     def meta(self, key: str) -> str | int | bytes | None:
         """A value remembered by an earlier change."""
@@ -306,6 +324,8 @@ class Ledger:
         if change.is_telemetry and self._writer.waiting >= MOST_WAITING:
             raise LedgerFull(f"{MOST_WAITING} changes wait for the disk: {self.degraded}")
         told = self._counting_outage(change)
+        if not told.is_telemetry:
+            told = replace(told, meta={**told.meta, **self._carried()})
         since_boot_us = int((self._clock.monotonic() - self._booted_at) * 1_000_000)
         entries = self._log.entries(told.events, since_boot_us)
         numbered = NumberedChange(
@@ -416,6 +436,12 @@ class Ledger:
             self._tokens_seen[seen] = max(token.revision, self._tokens_seen.get(seen, 0))
         for changed in change.parts:
             self._parts[changed.part.id] = changed.part
+        for handed in change.owners:
+            for place in handed.spots:
+                self.book.set_owner(place, handed.owner)
+        for row in change.transfers:
+            self._transfers[row.id] = row
+            self._told_by.setdefault(row.id, numbered.seq)
         for document in change.documents:
             self._documents.append(document)
             self.document_n = max(self.document_n, document.n)

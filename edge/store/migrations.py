@@ -29,6 +29,12 @@ def transactions(database: Database) -> None:
     _run(database, TRANSACTIONS)
 
 
+@LEDGER(name="0004_transfers")
+def transfers(database: Database) -> None:
+    """Spots on their way between this lot and the centre."""
+    _run(database, TRANSFERS)
+
+
 def _run(database: Database, statements: tuple[str, ...]) -> None:
     """One by one: sqlite3's own executescript would commit first."""
     for statement in statements:
@@ -229,6 +235,20 @@ TRANSACTIONS = (
         seq INTEGER NOT NULL,
         changed_us INTEGER NOT NULL,
         PRIMARY KEY (reservation, revision)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+TRANSFERS = (
+    """
+    CREATE TABLE transfers (
+        id TEXT PRIMARY KEY,
+        epoch INTEGER NOT NULL,
+        to_tier TEXT NOT NULL CHECK (to_tier IN ('edge', 'cloud')),
+        type TEXT NOT NULL,
+        spots TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('in_flight', 'credited', 'stranded')),
+        seq INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
 )

@@ -43,6 +43,7 @@ TABLES = (
     "quarantine",
     "tokens_seen",
     "transactions",
+    "transfers",
 )
 BESIDE = ("-wal", "-shm")
 MAGIC = b"SQLite format 3\x00"

@@ -323,6 +323,24 @@ FROM transactions ORDER BY coalesce(prepared_us, changed_us), reservation, revis
 DELETE FROM transactions
 WHERE state NOT IN ('prep', 'comm_by_hand', 'abrt_by_hand') AND max(coalesce(ends_us, 0), changed_us) < :before_us;
 
+-- name: put_owner
+-- A spot changes hands.
+UPDATE spots SET owner = :owner WHERE id = :spot;
+
+-- name: put_transfer
+-- How far a transfer is here; the row that told it first keeps its number.
+INSERT INTO transfers (id, epoch, to_tier, type, spots, state, seq)
+VALUES (:id, :epoch, :to_tier, :type, :spots, :state, :seq)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state;
+
+-- name: read_transfers
+-- Every transfer that is kept.
+SELECT id, epoch, to_tier, type, spots, state, seq FROM transfers ORDER BY epoch, seq, id;
+
+-- name: drop_transfers
+-- Transfers that are over go with their log row.
+DELETE FROM transfers WHERE state = 'credited' AND seq <= :seq;
+
 -- name: put_token_seen
 -- The highest revision of a token that was presented here.
 INSERT INTO tokens_seen (kind, subject, revision, at_us) VALUES (:kind, :subject, :revision, :at_us)

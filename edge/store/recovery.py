@@ -27,6 +27,7 @@ from edge.store.rows import (
     quarantined_in,
     spot_state_out,
     stay_out,
+    transfer_out,
 )
 from edge.store.store import Store
 from parking.book import Book
@@ -41,6 +42,7 @@ from sync.errors import MalformedFrame, SyncError
 from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
+from sync.ownership import TransferRow
 from sync.part import Part
 
 CLOSED_STAYS_KEPT = timedelta(days=2)
@@ -75,19 +77,23 @@ class Recovered:
     documents: tuple[StoredDocument, ...]
     tokens_seen: Mapping[tuple[str, str], int]
     parts: tuple[Part, ...]
+    transfers: tuple[TransferRow, ...]
+    transfer_seqs: Mapping[str, int]
     ends: LogEnds
     losses: tuple[str, ...]
 
 
-def recover(store: Store, *, gateway: str, epoch: int, boot: str, now: datetime) -> Recovered:
-    """Read the store into memory; damaged rows at the end of the log are kept aside and said.
+def recover(
+    store: Store, *, gateway: str, epoch: int, boot: str, now: datetime, over_at: datetime
+) -> Recovered:
+    """Read the store into memory; damaged rows at the end of the log are kept aside and said. What was over long before `over_at` stays there.
 
     Raises:
         StoreDamaged: the file itself cannot be read.
     """
     meta = meta_out(store.rows("read_meta"))
     ends, losses = _verified_ends(store, meta, gateway=gateway, epoch=epoch, boot=boot, now=now)
-    return read_everything(store, meta=meta, ends=ends, losses=losses, now=now)
+    return read_everything(store, meta=meta, ends=ends, losses=losses, now=over_at)
 
 
 def read_everything(
@@ -101,6 +107,7 @@ def read_everything(
     """All rows that memory holds; those that cannot be read are added to `losses`."""
     since = {"closed_since_us": to_us(now - CLOSED_STAYS_KEPT)}
     states = store.rows("read_spot_states")
+    transfers = store.rows("read_transfers")
     return Recovered(
         meta=meta,
         owners={SpotId(row["id"]): owner_out(row["owner"]) for row in store.rows("read_spots")},
@@ -119,6 +126,8 @@ def read_everything(
             (row["kind"], row["subject"]): row["revision"] for row in store.rows("read_tokens_seen")
         },
         parts=_readable(store.rows("read_transactions"), part_out, "transaction", losses),
+        transfers=_readable(transfers, transfer_out, "transfer", losses),
+        transfer_seqs={row["id"]: row["seq"] for row in transfers},
         ends=ends,
         losses=tuple(losses),
     )

@@ -15,6 +15,7 @@ from parking.interval import Interval
 from parking.lot import InFlight, Owner, SpotType, Tier
 from parking.stays import Stay
 from sync.instants import from_us, to_us
+from sync.ownership import OwnerChange, TransferRow, TransferState
 from sync.part import Part, ParticipantState
 from sync.rows import (
     claim_from_row,
@@ -202,6 +203,39 @@ def owner_out(text: str) -> Owner:
     """An owner from its text."""
     tier, colon, transfer = text.partition(":")
     return InFlight(transfer=transfer) if colon else Tier(tier)
+
+
+def owners_in(changes: Iterable[OwnerChange]) -> list[Parameters]:
+    """Spots that change hands, as rows."""
+    return [{"spot": spot, "owner": owner_in(change.owner)} for change in changes for spot in change.spots]
+
+
+def transfers_in(rows: Iterable[TransferRow], seq: int) -> list[Parameters]:
+    """Transfers as rows."""
+    return [
+        {
+            "id": row.id,
+            "epoch": row.epoch,
+            "to_tier": str(row.to),
+            "type": str(row.type),
+            "spots": json.dumps(row.spots),
+            "state": str(row.state),
+            "seq": seq,
+        }
+        for row in rows
+    ]
+
+
+def transfer_out(row: sqlite3.Row) -> TransferRow:
+    """A transfer from its row."""
+    return TransferRow(
+        id=row["id"],
+        epoch=row["epoch"],
+        to=Tier(row["to_tier"]),
+        type=SpotType(row["type"]),
+        spots=tuple(SpotId(spot) for spot in json.loads(row["spots"])),
+        state=TransferState(row["state"]),
+    )
 
 
 def meta_out(rows: Iterable[sqlite3.Row]) -> Mapping[str, str | int | bytes]:

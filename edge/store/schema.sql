@@ -178,6 +178,17 @@ CREATE TABLE transactions (
     PRIMARY KEY (reservation, revision)
 ) STRICT, WITHOUT ROWID;
 
+-- Spots that changed hands: `seq` is the log row that told it, a closed one is dropped together with it. `spots` is a JSON list.
+CREATE TABLE transfers (
+    id TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    to_tier TEXT NOT NULL CHECK (to_tier IN ('edge', 'cloud')),
+    type TEXT NOT NULL,
+    spots TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('in_flight', 'credited', 'stranded')),
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The last arbiter: two binding claims of one spot never overlap, whatever memory believed.
 CREATE TRIGGER claims_overlap_on_insert BEFORE INSERT ON claims
 WHEN NEW.state <> 'released' AND NEW.clashing = 0 AND NEW.spot IS NOT NULL

@@ -28,12 +28,14 @@ from edge.store.rows import (
     claims_in,
     demands_in,
     owner_in,
+    owners_in,
     parts_in,
     payments_in,
     quarantined_in,
     spot_state_in,
     stays_in,
     token_in,
+    transfers_in,
 )
 from parking.lot import Spot, Tier
 from sync.failpoints import Failpoints
@@ -159,6 +161,7 @@ class Store(StoreReader):
             "drop_payments",
             "drop_demands",
             "drop_stays",
+            "drop_transfers",
             "forget_plates",
         ):
             self._database.conn.execute(QUERIES[query], parameters)
@@ -201,6 +204,8 @@ class Store(StoreReader):
             "put_transaction",
             [row for part in change.parts for row in parts_in((part.part,), seq, to_us(part.at))],
         )
+        yield "put_owner", owners_in(change.owners)
+        yield "put_transfer", transfers_in(change.transfers, seq)
         yield "put_token_seen", [token_in(token) for token in change.tokens_seen]
         if change.acknowledged is not None:
             hour = to_us(change.acknowledged.at) // HOUR_US
@@ -244,6 +249,8 @@ ROWS_IN_ORDER = (
     "put_quarantine",
     "put_conflict",
     "put_transaction",
+    "put_owner",
+    "put_transfer",
     "put_token_seen",
     "put_acknowledgement",
     "put_meta",
