@@ -104,9 +104,6 @@ class StoreTable(Table):
     path: str = Field(
         default="ledger.sqlite", min_length=1, description="the ledger's file, made where it is missing"
     )
-    mirror: str | None = Field(
-        default=None, description="a second device that the log is copied to (not yet in use)"
-    )
     max_bytes: int = Field(
         default=2_000_000_000, ge=1_000_000, description="bytes that the ledger may hold, at least 1000000"
     )

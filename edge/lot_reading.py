@@ -167,7 +167,6 @@ class _Reading:
             store=StoreSettings(
                 path=self._written(file.store.path),
                 max_bytes=file.store.max_bytes,
-                mirror=None if file.store.mirror is None else self._written(file.store.mirror),
             ),
             cloud=None if file.cloud is None else CloudSettings(url=file.cloud.url),
             key_file=self._written("gateway.key" if file.cloud is None else file.cloud.key_file),

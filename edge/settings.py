@@ -18,7 +18,6 @@ class StoreSettings:
 
     path: Path
     max_bytes: int
-    mirror: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
