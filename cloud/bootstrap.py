@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from psycopg import OperationalError
@@ -89,6 +89,22 @@ class Cloud:
     recounting: Recounting
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What reaches beyond this process or is drawn anew in each: the simulation hands in its own. `new_nonce` gives 32 bytes."""
+
+    clock: Clock
+    failpoints: Failpoints
+    signing_key: SigningKey
+    database: Database
+    words: CommitWords
+    provider: PaymentProvider
+    draw: Random
+    worker: str
+    new_id: Callable[[], UUID]
+    new_nonce: Callable[[], bytes]
+
+
 def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Cloud:
     """Make every part. Nothing is connected or started.
 
@@ -96,19 +112,31 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         LocalError: the key file is not a key that only its owner reads.
         ValueError: LOTGATE_CIVIL_SCALE or LOTGATE_FAILPOINT cannot be read.
     """
-    clock = clock_from(environment)
-    failpoints = Failpoints.parse(environment.get("LOTGATE_FAILPOINT"))
-    signing_key = (
-        SigningKey.from_seed(secrets.token_bytes(32))
-        if settings.key_file is None
-        else SigningKey.read_or_make(settings.key_file)
-    )
     metrics = Metrics()
-    database = open_pool(settings.database_url, min_size=settings.pool_min, max_size=settings.pool_max)
+    outside = Outside(
+        clock=clock_from(environment),
+        failpoints=Failpoints.parse(environment.get("LOTGATE_FAILPOINT")),
+        signing_key=SigningKey.from_seed(secrets.token_bytes(32))
+        if settings.key_file is None
+        else SigningKey.read_or_make(settings.key_file),
+        database=open_pool(settings.database_url, min_size=settings.pool_min, max_size=settings.pool_max),
+        words=CommitWords(settings.database_url),
+        provider=_provider(settings, metrics),
+        draw=Random(),
+        worker=secrets.token_hex(8),
+        new_id=uuid4,
+        new_nonce=lambda: secrets.token_bytes(32),
+    )
+    return assemble(settings, metrics, outside)
+
+
+def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Cloud:
+    """Every part around what is given, top to bottom."""
+    clock, failpoints, database = outside.clock, outside.failpoints, outside.database
+    signing_key, provider, words = outside.signing_key, outside.provider, outside.words
     events = EventBus(database, settings.database_url)
     lots = ParkingLots()
     payments = Payments()
-    provider = _provider(settings, metrics)
     cashier = Cashier(
         database=database,
         provider=provider,
@@ -116,10 +144,10 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         clock=clock,
         metrics=metrics,
         failpoints=failpoints,
-        draw=Random(),
+        draw=outside.draw,
     )
     documents = Documents(cloud_key=signing_key.public)
-    line, hold, words = CommitLine(documents), CashierHold(cashier), CommitWords(settings.database_url)
+    line, hold = CommitLine(documents), CashierHold(cashier)
     coordination = Coordination(
         database=database,
         lots=lots,
@@ -128,8 +156,8 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         words=words,
         clock=clock,
         failpoints=failpoints,
-        worker=secrets.token_hex(8),
-        new_id=uuid4,
+        worker=outside.worker,
+        new_id=outside.new_id,
     )
     promises = KeptPromises(link=line, money=hold)
     reservations = Reservations(commit=coordination, promises=promises)
@@ -149,7 +177,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         metrics=metrics,
         failpoints=failpoints,
         cloud=settings.name,
-        new_nonce=lambda: secrets.token_bytes(32),
+        new_nonce=outside.new_nonce,
     )
     words.deliver_to(lambda word: _say(links, word))
     search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
@@ -164,7 +192,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         promises=promises,
         clock=clock,
         key=signing_key,
-        new_id=uuid4,
+        new_id=outside.new_id,
     )
     cashier.listener = AuthorisedBookings(database=database, coordination=coordination)
     staff = StaffTokens(settings.staff_tokens)

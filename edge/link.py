@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 from typing import Literal
 
 import structlog
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from edge.change import Change
@@ -34,6 +35,9 @@ from sync.reconnect import Reconnect, ReconnectEvent, step
 from sync.session import Close, Opened, VerdictGiven
 
 LOG = structlog.stdlib.get_logger("edge.link")
+
+Dial = Callable[[LinkSettings], AbstractAsyncContextManager[ClientConnection]]
+"""Opens a connection for as long as the block lasts. OSError or WebSocketException: it cannot be opened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +70,10 @@ class Link:
         random: Random,
         clock_quality: Callable[[], str],
         failpoints: Failpoints,
+        dial: Dial | None = None,
     ) -> None:
         self._settings = settings
+        self._dial = dial or dial_centre
         self._ledger = ledger
         self._clock = clock
         self._random = random
@@ -136,7 +142,7 @@ class Link:
     async def _live(self) -> Close:
         """One line, from the dial to its end. A fault of ours on the line ends the line, never the gates."""
         try:
-            async with self._dial() as connection:
+            async with self._dial(self._settings) as connection:
                 return await Line(connection, self._parts).run()
         except (OSError, WebSocketException) as error:
             return Close(reason=f"{type(error).__name__} {error}".strip())
@@ -147,19 +153,6 @@ class Link:
 
     def _last_up_s(self) -> float | None:
         return self._up_since_s
-
-    def _dial(self) -> connect:
-        settings = self._settings
-        return connect(
-            settings.url,
-            ssl=settings.tls,
-            ping_interval=settings.heartbeat_s,
-            ping_timeout=settings.heartbeat_answer_s,
-            open_timeout=settings.dial_s,
-            close_timeout=settings.close_s,
-            max_size=MAX_FRAME_BYTES,
-            proxy=None,
-        )
 
     def _committed(self, change: Change) -> None:
         """A change is durable. What the link itself writes (acknowledgements, uploads) has neither events nor states and wakes nobody."""
@@ -197,3 +190,17 @@ class Link:
 
     def _step(self, plan: Reconnect, event: ReconnectEvent, *, delay_s: float | None = None) -> Reconnect:
         return step(plan, event, self._clock.monotonic(), self._random, delay_s=delay_s)
+
+
+def dial_centre(settings: LinkSettings) -> connect:
+    """A WebSocket to the centre, with its pings."""
+    return connect(
+        settings.url,
+        ssl=settings.tls,
+        ping_interval=settings.heartbeat_s,
+        ping_timeout=settings.heartbeat_answer_s,
+        open_timeout=settings.dial_s,
+        close_timeout=settings.close_s,
+        max_size=MAX_FRAME_BYTES,
+        proxy=None,
+    )
