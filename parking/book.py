@@ -206,6 +206,14 @@ class Book:
         tally = self._tallies.get((spot_type, seller), Tally())
         return sellable_now(tally, now, taken=self._taken(spot_type, seller), policy=self.policy)
 
+    def sellable_for_ever(
+        self, spot_type: SpotType, now: datetime, *, owner: Tier | None = None
+    ) -> SellableNow:
+        """The same for a car whose claim has no end, since nobody knows the time."""
+        count = self.sellable(spot_type, Interval(now, None), now=now, owner=owner)
+        total = self._tallies.get((spot_type, owner or self.tier), Tally()).spots
+        return SellableNow(count=count, total=total, holds_until=None)
+
     def sell(
         self, asked: ClaimRequest, *, now: datetime, owner: Tier | None = None, beyond_count: bool = False
     ) -> Sale | Refusal:

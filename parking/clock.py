@@ -27,6 +27,23 @@ class Clock(Protocol):
         ...
 
 
+class TrustedClock(Clock, Protocol):
+    """A clock that says how far it may be trusted (parking/trusted_time.py)."""
+
+    @property
+    def known(self) -> bool:
+        """Whether windows can be judged: False while the quality is unknown."""
+        ...
+
+    def lower_bound(self) -> datetime:
+        """The civil instant that has certainly passed: where a promise made now begins. Never goes back."""
+        ...
+
+    def released_before(self) -> datetime:
+        """What ended before this instant binds no more. The lower bound; while the time is unknown, the beginning of time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CivilScale:
     """Civil time as a straight line over real monotonic time: at `anchor_monotonic` it was `anchor_at`, and `speed` civil
@@ -64,10 +81,23 @@ class CivilScale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledClock:
-    """A `Clock` on a given source of monotonic seconds and a civil scale."""
+    """A `TrustedClock` on a given source of monotonic seconds and a civil scale, which is the truth by agreement."""
 
     source: Callable[[], float]
     scale: CivilScale
+
+    @property
+    def known(self) -> bool:
+        """Always."""
+        return True
+
+    def lower_bound(self) -> datetime:
+        """The civil instant itself."""
+        return self.now()
+
+    def released_before(self) -> datetime:
+        """The civil instant itself."""
+        return self.now()
 
     def now(self) -> datetime:
         """The civil instant, aware UTC."""

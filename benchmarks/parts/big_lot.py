@@ -190,6 +190,19 @@ class HandClock:
         """Civil time runs as real time does."""
         return civil.total_seconds()
 
+    @property
+    def known(self) -> bool:
+        """Always: the history is the truth."""
+        return True
+
+    def lower_bound(self) -> datetime:
+        """The civil instant itself."""
+        return self.at
+
+    def released_before(self) -> datetime:
+        """The civil instant itself."""
+        return self.at
+
 
 class HistoryWriter:
     """Says at once that a change is durable and writes in large groups: what it writes is history, and the agent starts later."""

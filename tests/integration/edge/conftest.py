@@ -44,6 +44,16 @@ class HandClock:
     def real_s(self, civil: timedelta) -> float:
         return civil.total_seconds()
 
+    @property
+    def known(self) -> bool:
+        return True
+
+    def lower_bound(self) -> datetime:
+        return self.at
+
+    def released_before(self) -> datetime:
+        return self.at
+
 
 def small_lot(spots: int = 10) -> Lot:
     numbers = [f"A-{number:03}" for number in range(1, spots + 1)]
