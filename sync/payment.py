@@ -6,7 +6,8 @@ finds undone is done. The one exception is the create, which left no id to look 
 
 Webhooks, answers and lookups say the same things, late, twice and in any order, so they are the same events; a pair that the table
 lacks changes nothing. Money is captured only after COMMITTED: no path leads to a capture but through `DECIDED_COMMITTED`. A capture that fails
-for good leaves a `receivable`: the driver keeps the place and owes the money. Money found captured without a commit is given back.
+for good leaves a `receivable`: the driver keeps the place and owes the money. Money found captured without a commit is given back, and so is
+money of a booking that was cancelled before the answer to its capture came.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ PROVIDER_TABLE: Mapping[
     (_S.REFUNDING, _E.NO_ANSWER): (_S.REFUNDING, (_A.LOOK_UP,)),
     (_S.REFUNDING, _E.CAPTURED): (_S.REFUNDING, (_A.REFUND,)),
     (_S.REFUNDING, _E.REFUNDED): (_S.REFUNDED, ()),
+    (_S.CAPTURING, _E.REFUND_DUE): (_S.VOIDING, (_A.LOOK_UP,)),
     (_S.RECEIVABLE, _E.REFUND_DUE): (_S.VOID, ()),
 }
 

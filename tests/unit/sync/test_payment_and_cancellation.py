@@ -51,6 +51,16 @@ def test_money_found_captured_without_a_booking_is_given_back_and_alarmed() -> N
         assert payment.step(standing, N.CAPTURED) == (P.REFUNDING, (A.ALARM, A.REFUND))
 
 
+@pytest.mark.parametrize("standing", [P.CAPTURING, P.CAPTURED, P.RECEIVABLE])
+def test_a_refund_that_is_due_is_never_forgotten_whatever_became_of_the_capture(standing: P) -> None:
+    after, _ = payment.step(standing, N.REFUND_DUE)
+    for seen in (N.CAPTURED, N.AUTHORISED, N.CANCELLED):
+        ended, acts = payment.step(after, seen)
+        assert ended in {P.REFUNDING, P.VOIDING, P.VOID}, (after, seen)
+        assert A.CAPTURE not in acts
+        assert seen is not N.CAPTURED or ended is P.REFUNDING
+
+
 @pytest.mark.parametrize(("state", "news"), list(product(B, E)))
 def test_a_booking_is_refunded_once_and_never_while_its_pass_may_be_in_use(
     state: BookingState, news: BookingNews
