@@ -52,7 +52,9 @@ def test_money_found_captured_without_a_booking_is_given_back_and_alarmed() -> N
 
 
 @pytest.mark.parametrize("standing", [P.CAPTURING, P.CAPTURED, P.RECEIVABLE])
-def test_a_refund_that_is_due_is_never_forgotten_whatever_became_of_the_capture(standing: P) -> None:
+def test_a_refund_that_is_due_is_never_forgotten_whatever_became_of_the_capture(
+    standing: PaymentStanding,
+) -> None:
     after, _ = payment.step(standing, N.REFUND_DUE)
     for seen in (N.CAPTURED, N.AUTHORISED, N.CANCELLED):
         ended, acts = payment.step(after, seen)
