@@ -45,6 +45,7 @@ class NoReason(StrEnum):
     ABORTED_BEFORE = "aborted_before"
     # of the coordinator alone
     LINK_DOWN = "link_down"
+    BUSY = "busy"
     NOT_AUTHORISED = "not_authorised"
     DEADLINE = "deadline"
     MET_BY_FACT = "met_by_fact"

@@ -16,7 +16,7 @@ from uuid import UUID
 from cloud.errors import BadRequest
 from parking.interval import Interval
 from parking.lot import SpotType
-from parking.price import price
+from parking.price import Price, price
 from parking.tariff import Tariff, tariff_in_force
 from sync.errors import MalformedFrame, NotAuthentic
 from sync.fields import Fields, instant, integer, text, word
@@ -53,10 +53,11 @@ def quoted(
     Raises:
         BadRequest: the lot has no tariff for that time.
     """
-    tariff = tariff_in_force(tariffs, window.starts_at)
-    if tariff is None or window.ends_at is None:
+    known = tuple(tariffs)
+    tariff = tariff_in_force(known, window.starts_at)
+    cost = priced(known, kind=kind, window=window)
+    if tariff is None or cost is None:
         raise BadRequest("the lot has no tariff for this time", "starts_at", "choose another time or lot")
-    cost = price(tariff, window.starts_at, window.ends_at, spot_type=kind, factor_1e4=FACTOR_ONE_1E4)
     return Quote(
         id=id_,
         lot=lot,
@@ -68,6 +69,14 @@ def quoted(
         factor_1e4=FACTOR_ONE_1E4,
         expires_at=expires_at,
     )
+
+
+def priced(tariffs: Iterable[Tariff], *, kind: SpotType, window: Interval) -> Price | None:
+    """What a window costs by the tariff that is in force when it starts; None where there is none."""
+    tariff = tariff_in_force(tariffs, window.starts_at)
+    if tariff is None or window.ends_at is None:
+        return None
+    return price(tariff, window.starts_at, window.ends_at, spot_type=kind, factor_1e4=FACTOR_ONE_1E4)
 
 
 def signed(quote: Quote, key: SigningKey) -> str:

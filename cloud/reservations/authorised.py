@@ -47,5 +47,5 @@ class AuthorisedBookings:
         if booking is None or booking.lot is None or booking.transaction.reason:
             return
         if booking.state is CoordinatorState.DRAFT:
-            begun = await self._coordination.begin(booking.lot, booking.id, booking.revision)
+            begun = await self._coordination.begin(booking)
             LOG.info("begun by the provider's word", reservation=str(begun.id), state=str(begun.state))

@@ -1,7 +1,7 @@
 """The begin of a booking: the lot is asked over its line, or a place of the cloud's own is sold at once. Next in its story: cloud/reservations/commit_step.
 
-Who cannot get anything any more does not queue for the lot's row: that is seen without holding anything, and the answer touches the
-reservation alone.
+In this process they come one after the other (cloud/reservations/turns); between processes the lot's row decides, for which nobody waits long. Who
+cannot get anything any more does not queue for that row: it is seen without holding anything, and the answer touches the reservation alone.
 """
 
 from __future__ import annotations
@@ -11,20 +11,28 @@ from dataclasses import replace
 from uuid import UUID
 
 from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.rows import DictRow
 
 from cloud.database import Database
-from cloud.reservations.booking_rows import Booking, held, hold_lot, latest, protocol_now, unheard_of
+from cloud.named_sql import named_sql
+from cloud.reservations.booking_rows import Booking, held, hold_lot, protocol_now, unheard_of
 from cloud.reservations.commit_step import CommitStep, Moved
 from cloud.reservations.errands import Errands
 from cloud.reservations.own_places import OwnPlaces
 from cloud.reservations.ports import LotLink, LotStandingNow
+from cloud.reservations.turns import Turns
 from parking.ids import ClaimId, SpotId
 from sync.booking import Ballot, CoordinatorState
 from sync.coordinator import step
 from sync.coordinator_news import Begin, GivenUp
 from sync.failpoints import Failpoints
 from sync.transaction import NoReason
+
+QUERIES = named_sql("cloud.reservations")
+
+LOCK_WITHIN_MS = 800
+"""No driver waits a second for somebody else's sale."""
 
 BEGIN_BEFORE_COMMIT = "cloud.coordinator.begin_before_commit"
 BEGIN_AFTER_COMMIT = "cloud.coordinator.begin_after_commit"
@@ -53,32 +61,57 @@ class Beginning:
         self._failpoints = failpoints
         self._worker = worker
         self._new_id = new_id
+        self._turns = Turns()
 
-    async def begin(self, lot: UUID, reservation: UUID, revision: int) -> Booking:
+    async def begin(self, booking: Booking) -> Booking:
         """The money is held: ask the lot, or sell a place of our own at once where its line is down.
 
         Nothing begins that has no draft any more; the row is answered as it is then.
         """
-        if await self._is_hopeless(lot, reservation):
-            return await self._refuse_as_full(reservation, revision)
+        if booking.lot is None:
+            return booking
+        wanted = (booking.transaction.type, booking.spot, booking.transaction.window)
+        async with self._turns.of(booking.lot, wanted) as turn:
+            begun = None if turn.is_missed else await self._begun(booking.lot, booking)
+            if begun is None:
+                turn.miss()
+        return begun or await self._refuse_as_full(booking)
+
+    async def _begun(self, lot: UUID, booking: Booking) -> Booking | None:
+        """The row after its begin; None where we have places of our own here and they are taken."""
+        if await self._is_hopeless(lot, booking):
+            return None
+        try:
+            moved = await self._in_one_commit(lot, booking)
+        except DeadlockDetected:
+            try:
+                moved = await self._in_one_commit(lot, booking)
+            except (DeadlockDetected, LockNotAvailable):
+                return booking.because(NoReason.BUSY)
+        except LockNotAvailable:
+            # The lot is held by something long. Nothing was begun: the draft stands, and the driver may ask again.
+            return booking.because(NoReason.BUSY)
+        if moved is None:
+            return None
+        self._errands.carry_on(moved.errands)
+        return moved.booking
+
+    async def _in_one_commit(self, lot: UUID, known: Booking) -> Moved | None:
         async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(QUERIES["lock_within"], {"ms": f"{LOCK_WITHIN_MS}ms"})
             region = await hold_lot(connection, lot)
-            booking = await held(connection, reservation, revision)
+            booking = await held(connection, known.id, known.revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
-                return booking or unheard_of(str(reservation), revision)
+                return Moved(booking=booking or unheard_of(str(known.id), known.revision))
             booking = replace(booking, transaction=replace(booking.transaction, reason=""))
             line = await self._link.standing(connection, lot)
             if line is not None and line.connected:
-                moved = await self._ask_lot(connection, booking, line)
+                moved: Moved | None = await self._ask_lot(connection, booking, line)
             else:
-                sold = await self._sell_own(connection, region, booking, line)
-                moved = sold or Moved(booking=booking)
+                moved = await self._sell_own(connection, region, booking, line)
             self._failpoints.hit(BEGIN_BEFORE_COMMIT)
         self._failpoints.hit(BEGIN_AFTER_COMMIT)
-        self._errands.carry_on(moved.errands)
-        if moved.booking.state is CoordinatorState.DRAFT and not moved.booking.transaction.reason:
-            return await self._refuse_as_full(reservation, revision)
-        return moved.booking
+        return moved
 
     async def _ask_lot(
         self, connection: AsyncConnection[DictRow], booking: Booking, line: LotStandingNow
@@ -115,22 +148,21 @@ class Beginning:
         await self._commit.write(connection, booking, answered)
         return Moved(booking=answered)
 
-    async def _is_hopeless(self, lot: UUID, reservation: UUID) -> bool:
-        """Whether the line is down and our own places are taken, seen without holding anything: losers of a race do not queue for the lot."""
+    async def _is_hopeless(self, lot: UUID, booking: Booking) -> bool:
+        """Whether the line is down and our own places are taken, seen without holding anything."""
         async with self._database.connection() as connection:
-            booking = await latest(connection, reservation)
             line = await self._link.standing(connection, lot)
-            if booking is None or (line is not None and line.connected):
+            if line is not None and line.connected:
                 return False
             total, free = await self._places.left(connection, booking)
         return total > 0 and free == 0
 
-    async def _refuse_as_full(self, reservation: UUID, revision: int) -> Booking:
+    async def _refuse_as_full(self, known: Booking) -> Booking:
         """We had places and they are taken: there is nothing to wait for, and the money goes free. Touches nothing of the lot."""
         async with self._database.connection() as connection, connection.transaction():
-            booking = await held(connection, reservation, revision)
+            booking = await held(connection, known.id, known.revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
-                return booking or unheard_of(str(reservation), revision)
+                return booking or unheard_of(str(known.id), known.revision)
             now = await protocol_now(connection)
             after, effects = step(booking.transaction, GivenUp(), now)
             ended = replace(booking, transaction=after).because(NoReason.FULL)

@@ -8,7 +8,6 @@ within the deadline, or at once where the line is down. A lost race is a 409 wit
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,9 +17,10 @@ from uuid import UUID, uuid5
 from cloud.database import Database
 from cloud.errors import BadRequest, Conflict, LostRace, NotFound, NotPaid
 from cloud.named_sql import named_sql
-from cloud.parking_lots.search import Around, LotSearch, Slice, Sort
+from cloud.parking_lots.search import LotSearch, Slice
 from cloud.parking_lots.service import ParkingLots
 from cloud.pricing.quotes import Quote, opened, quoted, signed
+from cloud.reservations.alternatives import Alternatives, AlternativeSearch, Lost
 from cloud.reservations.booking_rows import (
     Booking,
     BookingStatus,
@@ -35,7 +35,6 @@ from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
 from cloud.reservations.ports import Held, LotLink, MoneyWanted, PaymentHold, TariffSource
 from parking.clock import Clock
-from parking.geo import Point
 from parking.ids import LotId, SpotId
 from parking.interval import Interval
 from parking.lot import SpotType
@@ -53,12 +52,8 @@ DRAFT_HOLDS = timedelta(minutes=20)
 """Real time: longer than the quote, so that a driver may still be authenticating when it ends."""
 AHEAD_AT_MOST = timedelta(days=366)
 LONGEST = timedelta(days=31)
-ALTERNATIVES_WITHIN_M = 3_000.0
-ALTERNATIVES = 3
 # Any fixed id: reservations have ids drawn under it from user and Idempotency-Key.
 DRAWN = UUID("9d2f6c1e-0b1a-4f2f-8b5d-6a1c0f4e7a55")
-
-Alternatives = tuple[Mapping[str, object], ...]
 
 SENTENCES: Mapping[str, str] = {
     NoReason.FULL: "just taken: nothing of this type is left for this time",
@@ -66,6 +61,7 @@ SENTENCES: Mapping[str, str] = {
     NoReason.WOULD_NOT_PACK: "no single place is free for all of this time",
     NoReason.TYPE_NOT_HERE: "this lot has no place of this type",
     NoReason.LINK_DOWN: "the line to this lot is down, and nothing of it can be sold from here now",
+    NoReason.BUSY: "many are booking here at this moment; nothing was booked, and asking again may book it",
     NoReason.DEADLINE: "the lot did not answer in time; nothing was booked and nothing will be taken",
     NoReason.MET_BY_FACT: "just taken: somebody drove onto this place",
     NoReason.CATCHING_UP: "the lot is catching up after an outage and sells nothing right now",
@@ -111,7 +107,7 @@ class BookingService:
     ) -> None:
         self._database = database
         self._lots = lots
-        self._search = search
+        self._instead = AlternativeSearch(database=database, search=search, tariffs=tariffs, clock=clock)
         self._tariffs = tariffs
         self._link = link
         self._money = money
@@ -121,7 +117,6 @@ class BookingService:
         self._key = key
         self._signer = TokenSigner(key, KeyRole.CLOUD)
         self._new_id = new_id
-        self._searching: dict[tuple[UUID, SpotType], asyncio.Task[Alternatives]] = {}
 
     async def quote(self, wish: Wish) -> tuple[Quote, str]:
         """What the window costs, and the signed text of it, which holds for ten minutes.
@@ -210,8 +205,8 @@ class BookingService:
 
     async def begun(self, booking: Booking) -> Booking:
         """The same after its decision; a draft begins. The money is held."""
-        if booking.state is CoordinatorState.DRAFT and booking.lot is not None:
-            booking = await self._coordination.begin(booking.lot, booking.id, booking.revision)
+        if booking.state is CoordinatorState.DRAFT:
+            booking = await self._coordination.begin(booking)
         if booking.state is CoordinatorState.PREPARING:
             booking = await self._coordination.decision(booking)
         return booking
@@ -340,41 +335,10 @@ class BookingService:
         )
 
     async def _alternatives(self, booking: Booking) -> Alternatives:
-        """Near lots that may sell a place of the type now, nearest first. Who loses the same race at the same time shares one search."""
-        lot, kind = booking.lot, booking.transaction.type
-        if lot is None or kind is None:
+        lot, kind, window = booking.lot, booking.transaction.type, booking.transaction.window
+        if lot is None or kind is None or window is None:
             return ()
-        searching = self._searching.get((lot, kind))
-        if searching is None:
-            searching = asyncio.create_task(self._near(lot, kind), name="alternatives")
-            self._searching[lot, kind] = searching
-            searching.add_done_callback(lambda _: self._searching.pop((lot, kind), None))
-        return await asyncio.shield(searching)
-
-    async def _near(self, here_lot: UUID, kind: SpotType) -> Alternatives:
-        here = await self._search.by_id([here_lot])
-        if not here or here[0].point is None:
-            return ()
-        around = Around(
-            point=Point(latitude=here[0].point.latitude, longitude=here[0].point.longitude),
-            radius_m=ALTERNATIVES_WITHIN_M,
-            type=kind,
-        )
-        found, _ = await self._search.near(around, Slice(per_page=ALTERNATIVES * 4), Sort.DISTANCE)
-        free = [
-            lot
-            for lot in found
-            if lot.id != here_lot and any(count.type == kind and count.sellable for count in lot.counts)
-        ]
-        return tuple(
-            {
-                "lot": str(lot.id),
-                "name": lot.name,
-                "distance_m": None if lot.distance_m is None else round(lot.distance_m),
-                "type": str(kind),
-            }
-            for lot in free[:ALTERNATIVES]
-        )
+        return await self._instead.instead_of(Lost(lot=lot, type=kind, window=window))
 
 
 def _drafted(

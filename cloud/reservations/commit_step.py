@@ -26,7 +26,7 @@ from sync.coordinator_news import (
     VoteArrived,
 )
 from sync.failpoints import Failpoints
-from sync.transaction import NoReason
+from sync.transaction import NoReason, Outcome
 
 DECISION_BEFORE_COMMIT = "cloud.coordinator.decision_before_commit"
 
@@ -137,7 +137,10 @@ class CommitStep:
         if not written:
             # Between the step and the write the deadline passed; a worker that looks again finds that out.
             raise ClaimCannotStand
-        if after.lot is not None:
+        is_waited_for = (
+            before.state is not CoordinatorState.DRAFT or after.transaction.outcome is not Outcome.ABORTED
+        )
+        if after.lot is not None and is_waited_for:
             await say(connection, Word(lot=after.lot, reservation=after.id))
 
     async def _fall_back(

@@ -114,12 +114,12 @@ class Coordination:
 
     # What the service asks
 
-    async def begin(self, lot: UUID, reservation: UUID, revision: int) -> Booking:
+    async def begin(self, booking: Booking) -> Booking:
         """The money is held: ask the lot, or sell a place of our own at once where its line is down.
 
         Nothing begins that has no draft any more; the row is answered as it is then.
         """
-        return await self._beginning.begin(lot, reservation, revision)
+        return await self._beginning.begin(booking)
 
     async def decision(self, booking: Booking) -> Booking:
         """Wait until the transaction is decided, at most until its deadline; past it, whoever waits decides that."""

@@ -164,6 +164,10 @@ UPDATE reservations
    AND (%(was)s <> 'preparing' OR %(state)s <> 'committed' OR protocol_now() < deadline_at)
 RETURNING id
 
+-- name: lock_within
+-- In this transaction nobody waits longer than this for a lock.
+SELECT set_config('lock_timeout', %(ms)s, true)
+
 -- name: lot_hold
 -- Whoever changes promises of a lot holds its row until the transaction ends.
 SELECT region FROM parking_lots WHERE id = %(lot)s FOR NO KEY UPDATE
@@ -207,6 +211,51 @@ SELECT count(*)::int AS total,
   FROM parking_lots AS lot
   JOIN parking_spots AS spot ON spot.region = lot.region AND spot.lot_id = lot.id AND spot.owner = 'cloud' AND spot.type = %(type)s
  WHERE lot.id = %(lot)s AND (%(spot)s::uuid IS NULL OR spot.id = %(spot)s)
+
+-- name: sellable_in_window
+-- What these lots may sell of each type over a window with its turnover time (parking/sellable.py has the formula in words): of the lot's own
+-- spots what the count allows, where it can be asked; of the cloud's own those that are free.
+WITH lot AS (
+    SELECT lot.region, lot.id, asked.up, lot.policy -> 'spare_spots' AS spare,
+           greatest(%(starts_at)s::timestamptz - make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int),
+                    least(%(now)s::timestamptz, %(starts_at)s::timestamptz)) AS starts_at,
+           %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int) AS ends_at
+      FROM unnest(%(lots)s::uuid[], %(asked)s::boolean[]) AS asked (id, up)
+      JOIN parking_lots AS lot ON lot.id = asked.id AND lot.layout_hash IS NOT NULL
+), spot AS (
+    SELECT lot.id AS lot_id, spot.id, spot.type, spot.owner,
+           EXISTS (SELECT FROM claims AS taken
+                    WHERE taken.region = lot.region AND taken.spot_id = spot.id AND taken.state IN ('held', 'firm')
+                      AND taken.during && tstzrange(lot.starts_at, lot.ends_at)) AS is_taken
+      FROM lot JOIN parking_spots AS spot ON spot.region = lot.region AND spot.lot_id = lot.id
+     WHERE spot.owner = 'cloud' OR (spot.owner = 'edge' AND lot.up)
+), running AS (
+    SELECT lot.id AS lot_id, coalesce(spot.type, claim.type) AS type, greatest(lower(claim.during), lot.starts_at) AS starts_at,
+           upper(claim.during) AS ends_at
+      FROM lot
+      JOIN claims AS claim ON claim.region = lot.region AND claim.lot_id = lot.id AND claim.state IN ('held', 'firm')
+       AND claim.during && tstzrange(lot.starts_at, lot.ends_at)
+      LEFT JOIN parking_spots AS spot ON spot.region = claim.region AND spot.id = claim.spot_id
+     WHERE lot.up AND coalesce(spot.owner, 'edge') <> 'cloud'
+), steps AS (
+    SELECT lot_id, type, starts_at AS at, 1 AS step FROM running UNION ALL SELECT lot_id, type, ends_at, -1 FROM running
+), depths AS (
+    SELECT lot_id, type, sum(step) OVER (PARTITION BY lot_id, type ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS depth FROM steps
+), deepest AS (
+    SELECT lot_id, type, max(depth)::int AS depth FROM depths GROUP BY lot_id, type
+), claimless AS (
+    SELECT stays.lot_id, stays.type, count(*)::int AS count FROM lot JOIN stays ON stays.lot_id = lot.id
+     WHERE stays.state IN ('admitted', 'inside') AND stays.claim_id IS NULL GROUP BY stays.lot_id, stays.type
+)
+SELECT spot.lot_id, spot.type,
+       (greatest(0, count(*) FILTER (WHERE spot.owner = 'edge') - coalesce(min(deepest.depth), 0)
+           - coalesce(min((lot.spare ->> spot.type)::int), 0) - coalesce(min(claimless.count), 0))
+        + count(*) FILTER (WHERE spot.owner = 'cloud' AND NOT spot.is_taken))::int AS sellable
+  FROM spot
+  JOIN lot ON lot.id = spot.lot_id
+  LEFT JOIN deepest ON deepest.lot_id = spot.lot_id AND deepest.type = spot.type
+  LEFT JOIN claimless ON claimless.lot_id = spot.lot_id AND claimless.type = spot.type
+ GROUP BY spot.lot_id, spot.type
 
 -- name: claim_make_firm
 -- The claim as the decision makes it; a row of the same id and a lower version gives way.
@@ -269,3 +318,103 @@ SELECT pg_notify('lotgate_commit', %(word)s)
 -- name: processes_listen
 -- Be told what other processes say at their commits.
 LISTEN lotgate_commit
+
+-- name: spots_to_give
+-- The cloud's own spots of a type that nothing is promised of, those that would be sold last first.
+SELECT spot.id FROM parking_spots AS spot
+ WHERE spot.region = %(region)s AND spot.lot_id = %(lot)s AND spot.owner = 'cloud' AND spot.type = %(type)s
+   AND NOT EXISTS (SELECT FROM claims AS taken
+                    WHERE taken.region = spot.region AND taken.spot_id = spot.id AND taken.state IN ('held', 'firm'))
+ ORDER BY spot.ordinal DESC LIMIT %(limit)s
+
+-- name: owner_set
+-- Spots change hands, those that belong to whom they should; answers with them.
+UPDATE parking_spots SET owner = %(owner)s, transfer_id = %(in_transfer)s, updated_at = now()
+ WHERE region = %(region)s AND lot_id = %(lot)s AND id = ANY (%(spots)s::uuid[])
+   AND owner = %(was)s AND transfer_id IS NOT DISTINCT FROM %(was_in)s::uuid
+RETURNING id
+
+-- name: spots_here
+-- Which of these spots the lot has.
+SELECT id FROM parking_spots WHERE region = %(region)s AND lot_id = %(lot)s AND id = ANY (%(spots)s::uuid[])
+
+-- name: transfer_put
+-- How far a transfer is.
+INSERT INTO transfers (id, region, lot_id, gateway_id, epoch, to_tier, type, spots, state, request)
+VALUES (%(id)s, %(region)s, %(lot)s, %(gateway)s, %(epoch)s, %(to_tier)s, %(type)s, %(spots)s::uuid[], %(state)s, %(request)s)
+ON CONFLICT ON CONSTRAINT transfers_pkey DO UPDATE SET state = excluded.state, updated_at = now()
+
+-- name: transfers_known
+-- These transfers of the lot.
+SELECT id, epoch, to_tier, type, spots, state, request FROM transfers WHERE lot_id = %(lot)s AND id = ANY (%(ids)s::uuid[])
+
+-- name: transfers_in_flight
+-- What is on its way to the lot in an epoch, the oldest first.
+SELECT id, epoch, to_tier, type, spots, state, request FROM transfers
+ WHERE lot_id = %(lot)s AND epoch = %(epoch)s AND state = 'in_flight' ORDER BY created_at, id LIMIT 500
+
+-- name: transfers_strand
+-- What earlier epochs left in flight is nobody's to sell until a recount.
+UPDATE transfers SET state = 'stranded', updated_at = now()
+ WHERE lot_id = %(lot)s AND state = 'in_flight' AND epoch < %(epoch)s
+
+-- name: transfers_stranded
+-- What is stranded of a lot.
+SELECT id, epoch, to_tier, type, spots, state, request FROM transfers
+ WHERE lot_id = %(lot)s AND state = 'stranded' ORDER BY created_at, id
+
+-- name: owners_to_the_lot
+-- A new epoch begins with every spot the lot's, but those that are stranded.
+UPDATE parking_spots SET owner = 'edge', updated_at = now() WHERE region = %(region)s AND lot_id = %(lot)s AND owner = 'cloud'
+
+-- name: shares_of_lot
+-- By type: how many spots there are, how many are the cloud's, how many are on their way, and the share where one is set.
+SELECT spot.type, count(*)::int AS total, count(*) FILTER (WHERE spot.owner = 'cloud')::int AS cloud_owned,
+       count(*) FILTER (WHERE spot.owner = 'in_flight')::int AS in_flight, min(share.share_1e4) AS share_1e4
+  FROM parking_spots AS spot LEFT JOIN cloud_shares AS share ON share.lot_id = spot.lot_id AND share.type = spot.type
+ WHERE spot.region = %(region)s AND spot.lot_id = %(lot)s
+ GROUP BY spot.type ORDER BY spot.type
+
+-- name: share_set
+-- How much of a lot's type the cloud is to own, in 1/10,000.
+INSERT INTO cloud_shares (lot_id, type, share_1e4) VALUES (%(lot)s, %(type)s, %(share_1e4)s)
+ON CONFLICT ON CONSTRAINT cloud_shares_pkey DO UPDATE SET share_1e4 = excluded.share_1e4, updated_at = now()
+
+-- name: owners_of_lot
+-- Each spot of a lot with its owner.
+SELECT id, owner, transfer_id FROM parking_spots WHERE region = %(region)s AND lot_id = %(lot)s
+
+-- name: owners_to_audit
+-- The lots with a gateway in charge, and its epoch.
+SELECT lot.region, lot.id AS lot, gateway.id AS gateway, gateway.epoch
+  FROM gateways AS gateway JOIN parking_lots AS lot ON lot.region = gateway.region AND lot.id = gateway.lot_id
+ WHERE gateway.state <> 'replaced' AND lot.layout_hash IS NOT NULL ORDER BY lot.id
+
+-- name: transfer_facts
+-- What a gateway's acknowledged log tells of transfers, in its order.
+SELECT kind, body FROM gateway_inbox
+ WHERE gateway_id = %(gateway)s AND epoch = %(epoch)s AND kind IN ('transfer_out', 'transfer_in') AND outcome = 'applied' ORDER BY seq
+
+-- name: ownership_broken
+-- Something about the owners of a lot's spots that cannot be, once while it lasts.
+INSERT INTO conflicts (region, lot_id, kind, detail)
+SELECT %(region)s, %(lot)s, 'ownership_broken', jsonb_build_object('problem', %(problem)s::text)
+ WHERE NOT EXISTS (SELECT FROM conflicts AS known
+                    WHERE known.lot_id = %(lot)s AND known.kind = 'ownership_broken' AND known.resolved_at IS NULL
+                      AND known.detail ->> 'problem' = %(problem)s::text)
+RETURNING id
+
+-- name: ownership_whole
+-- The owners of a lot's spots add up again.
+UPDATE conflicts SET resolved_at = now(), updated_at = now()
+ WHERE lot_id = %(lot)s AND kind = 'ownership_broken' AND resolved_at IS NULL
+
+-- name: rights_to_sell
+-- Over all lots: spots on their way, spots that nobody may sell until a recount, and the cloud's own that could change hands now.
+SELECT coalesce(sum(cardinality(spots)) FILTER (WHERE state = 'in_flight'), 0)::int AS in_flight,
+       coalesce(sum(cardinality(spots)) FILTER (WHERE state = 'stranded'), 0)::int AS stranded,
+       (SELECT count(*) FROM parking_spots AS spot
+         WHERE spot.owner = 'cloud'
+           AND NOT EXISTS (SELECT FROM claims AS taken WHERE taken.region = spot.region AND taken.spot_id = spot.id
+                              AND taken.state IN ('held', 'firm')))::int AS transferable
+  FROM transfers WHERE state <> 'credited'
