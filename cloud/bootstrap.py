@@ -43,6 +43,9 @@ from cloud.reservations.commit_words import CommitWords, Word
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
 from cloud.reservations.service import Reservations
+from cloud.reservations.transfer_audit import TransferAudit
+from cloud.reservations.transfer_facts import TransferFacts
+from cloud.reservations.transfers import Transfers
 from cloud.settings import CloudSettings
 from cloud.staff import StaffTokens
 from cloud.system_clock import clock_from
@@ -87,6 +90,8 @@ class Cloud:
     notifications: Notifications
     console: Console
     recounting: Recounting
+    transfers: Transfers
+    audit: TransferAudit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,15 +164,24 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         worker=outside.worker,
         new_id=outside.new_id,
     )
+    transfers = Transfers(
+        lots=lots,
+        link=line,
+        clock=clock,
+        metrics=metrics,
+        failpoints=failpoints,
+        new_id=outside.new_id,
+    )
     promises = KeptPromises(link=line, money=hold)
     reservations = Reservations(commit=coordination, promises=promises)
     gateways = Gateways(
         database=database,
         clock=clock,
         lots=lots,
-        keepers=(reservations, payments, CommitFacts(coordination)),
+        keepers=(reservations, payments, CommitFacts(coordination), TransferFacts(transfers)),
         documents=documents,
         commit=coordination,
+        owners=transfers,
         failpoints=failpoints,
         new_code=_new_code,
     )
@@ -233,6 +247,8 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         notifications=Notifications(bus=events, database=database, search=search, staff=staff),
         console=console,
         recounting=Recounting(database=database, lots=lots, clock=clock),
+        transfers=transfers,
+        audit=TransferAudit(database=database, transfers=transfers, metrics=metrics),
     )
 
 
@@ -246,6 +262,7 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             tasks.create_task(cloud.cashier.run(), name="payments"),
             tasks.create_task(cloud.words.run(), name="commit words"),
             tasks.create_task(cloud.coordination.run(), name="coordination"),
+            tasks.create_task(cloud.audit.run(), name="audit of owners"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
             tasks.create_task(_keep_house(cloud), name="housekeeping"),
         ]

@@ -84,6 +84,20 @@ class Metrics:
         self.conflicts_open = Gauge(
             "parking_conflicts_open", "Conflicts on record that are not resolved.", registry=self.registry
         )
+        self.ownership_broken = Counter(
+            "parking_ownership_broken",
+            "Times that the owners of a lot's spots did not add up.",
+            registry=self.registry,
+        )
+        self.rights_in_flight = Gauge(
+            "rights_in_flight", "Spots on their way from the centre to a lot.", registry=self.registry
+        )
+        self.rights_stranded = Gauge(
+            "rights_stranded", "Spots that nobody may sell until a recount.", registry=self.registry
+        )
+        self.transferable = Gauge(
+            "transferable", "Spots of the centre's own that could go to a lot now.", registry=self.registry
+        )
         self.unexplained = Gauge(
             "unexplained", "Spots whose sensor and ledger differ, over all lots.", registry=self.registry
         )

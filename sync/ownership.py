@@ -103,6 +103,11 @@ class TransferRow:
     spots: tuple[SpotId, ...]
     state: TransferState = TransferState.NONE
 
+    @property
+    def sender(self) -> Tier:
+        """Who gives."""
+        return Tier.CLOUD if self.to is Tier.EDGE else Tier.EDGE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerChange:

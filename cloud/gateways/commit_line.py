@@ -39,3 +39,9 @@ class CommitLine:
     ) -> int:
         """Put a document into the gateway's list; its number."""
         return await self._documents.add(connection, gateway, kind, body)
+
+    async def last_document(
+        self, connection: AsyncConnection[DictRow], gateway: str, kind: str
+    ) -> bytes | None:
+        """The body of the gateway's newest document of a kind; None where there is none."""
+        return await self._documents.last(connection, gateway, kind)

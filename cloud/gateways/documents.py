@@ -2,7 +2,8 @@
 
 Kinds: `tariff` ({"version", "tariff", "valid_from_us"}); `keys` (a list of {"key_id", "role", "public", "lot"}): which key signs which kind
 of token; `decision` ({"reservation", "revision", "outcome", "reason", "claim"}), what the frame of that name says, so that it cannot be
-missed; `cancellation` ({"reservation", "revision"}): let the booking go, unless its pass was used.
+missed; `cancellation` ({"reservation", "revision"}): let the booking go, unless its pass was used; `share` and `stranded`: who may sell what
+(`sync/transfer_words.py`).
 """
 
 from __future__ import annotations
@@ -106,3 +107,9 @@ class Documents:
         if row is None:
             raise NotFound(f"gateway {gateway} is not known")
         return int(row["n"])
+
+    async def last(self, connection: AsyncConnection[DictRow], gateway: str, kind: str) -> bytes | None:
+        """The body of a gateway's newest document of a kind; None where there is none."""
+        scope = {"gateway": gateway, "kind": kind}
+        row = await (await connection.execute(QUERIES["document_last"], scope)).fetchone()
+        return None if row is None else bytes(row["body"])

@@ -260,10 +260,11 @@ class Link:
                 return self._session.documents_read(
                     await self._gateways.documents_after(self._held(), after_n, limit)
                 )
-            case Deliver(
-                frame=Vote() | DecisionAck() | Inquiry() | TransferRequest() | CommandResult() as frame
-            ):
+            case Deliver(frame=Vote() | DecisionAck() | Inquiry() | CommandResult() as frame):
                 await self._gateways.converse(self._held(), frame)
+                return []
+            case Deliver(frame=TransferRequest() as request):
+                await self._gateways.ask_for_spots(self._held(), request)
                 return []
             case DocumentsAcknowledged(n=n):
                 await self._gateways.documents_acknowledged(self._held(), n)
@@ -277,6 +278,9 @@ class Link:
         self._key = await self._gateways.begin(self._known, self._hello, verdict, reason)
         self._links.joined(self)
         LOG.info("link open", gateway=self.gateway, session=self._key.session, verdict=verdict, reason=reason)
+        if verdict == "ok":
+            for transfer in await self._gateways.transfers_to_say(self._key):
+                self.say(transfer, session=self._key.session)
         return self._session.begun(self._key.session, to_us(self._clock.now()))
 
     async def _apply(self, effect: ApplyPage) -> list[CloudEffect]:

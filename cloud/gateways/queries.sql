@@ -119,6 +119,10 @@ INSERT INTO gateway_documents (gateway_id, n, kind, body)
 SELECT %(gateway)s, coalesce(max(n), 0) + 1, %(kind)s, %(body)s FROM gateway_documents WHERE gateway_id = %(gateway)s
 RETURNING n
 
+-- name: document_last
+-- A gateway's newest document of a kind.
+SELECT body FROM gateway_documents WHERE gateway_id = %(gateway)s AND kind = %(kind)s ORDER BY n DESC LIMIT 1
+
 -- name: gateway_of_lot
 -- The lot's gateway in charge, held until the transaction ends.
 SELECT id FROM gateways WHERE lot_id = %(lot)s AND state <> 'replaced' FOR NO KEY UPDATE

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -25,9 +24,9 @@ from cloud.events import NewEvent, publish
 from cloud.facts import Origin
 from cloud.gateways.documents import Documents
 from cloud.gateways.page import Keeper, PageTaker
+from cloud.gateways.parties import CommitParty, OwnersParty
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
-from cloud.reservations.ports import Errand
 from parking.clock import Clock
 from parking.tariff import Tariff
 from sync.chain import genesis
@@ -35,7 +34,7 @@ from sync.failpoints import Failpoints
 from sync.inbox import InboxRow
 from sync.incarnation import GatewayRecord
 from sync.layout import lot_from_layout
-from sync.messages import FromParticipant, Hello, States, Vote
+from sync.messages import FromParticipant, Hello, States, Transfer, TransferRequest, Vote
 
 QUERIES = named_sql("cloud.gateways")
 CLOUD_QUERIES = named_sql("cloud")
@@ -84,32 +83,6 @@ class Applied:
     forked_at: int | None = None
 
 
-class CommitParty(Protocol):
-    """The coordinator, as far as a lot's link and log concern it. All but `carry_on` work in the transaction that holds the gateway."""
-
-    async def heard(
-        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int, frame: FromParticipant
-    ) -> Sequence[Errand]:
-        """A frame of the commit; its answer is said at the commit."""
-        ...
-
-    async def log_applied(
-        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int
-    ) -> Sequence[Errand]:
-        """The log is applied up to `applied_seq`."""
-        ...
-
-    async def documents_acknowledged(
-        self, connection: AsyncConnection[DictRow], origin: Origin, n: int
-    ) -> None:
-        """The gateway has everything up to document `n`."""
-        ...
-
-    def carry_on(self, errands: Sequence[Errand]) -> None:
-        """After the commit."""
-        ...
-
-
 class Gateways:
     """Keeps the fleet."""
 
@@ -122,6 +95,7 @@ class Gateways:
         keepers: Sequence[Keeper],
         documents: Documents,
         commit: CommitParty,
+        owners: OwnersParty,
         failpoints: Failpoints,
         new_code: Callable[[], str],
     ) -> None:
@@ -131,6 +105,7 @@ class Gateways:
         self._pages = PageTaker(keepers)
         self._documents = documents
         self._commit = commit
+        self._owners = owners
         self._failpoints = failpoints
         self._new_code = new_code
 
@@ -182,6 +157,8 @@ class Gateways:
             )
             await connection.execute(QUERIES["code_use"], {**scope, "gateway": gateway})
             await self._documents.first_of(connection, gateway=gateway, lot=lot, public_key=public_key)
+            origin = Origin(region=region, lot=lot, gateway=gateway, epoch=epoch)
+            await self._owners.epoch_begins(connection, origin)
             await publish(connection, [_state_event(lot, gateway, "enrolled")])
         LOG.info("gateway enrolled", gateway=gateway, lot=str(lot), epoch=epoch)
         return Enrolment(gateway=gateway, lot=lot, epoch=epoch)
@@ -236,6 +213,8 @@ class Gateways:
                 raise SessionReplaced(f"gateway {origin.gateway} is gone")
             if verdict != "ok" and hello.epoch == origin.epoch and not known.record.quarantined:
                 await self._set_state(connection, origin.gateway, "fenced", reason)
+            if verdict == "ok":
+                await self._owners.wish(connection, origin)
             await publish(connection, [_state_event(origin.lot, origin.gateway, "connected")])
         return SessionKey(origin=origin, session=row["session"])
 
@@ -269,6 +248,7 @@ class Gateways:
         lot = lot_from_layout(body)
         async with self._writing(key) as (connection, applied):
             await self._lots.lay_out(connection, key.origin, lot, layout_hash)
+            await self._owners.wish(connection, key.origin)
             await self._recount(connection, key.origin, applied.seq)
 
     async def store_states(self, key: SessionKey, states: States) -> None:
@@ -367,6 +347,21 @@ class Gateways:
         if isinstance(frame, Vote):
             self._failpoints.hit(VOTE_TAKEN)
         self._commit.carry_on(errands)
+
+    async def ask_for_spots(self, key: SessionKey, request: TransferRequest) -> None:
+        """The lot has no spot of a type left: the answer is said at this transaction's commit.
+
+        Raises:
+            SessionReplaced: this session may not write.
+        """
+        async with self._writing(key) as (connection, applied):
+            await self._owners.asked(connection, key.origin, applied.seq, request)
+        self._owners.asked_is_committed()
+
+    async def transfers_to_say(self, key: SessionKey) -> Sequence[Transfer]:
+        """The spots on their way to the lot, for its new session."""
+        async with self._database.connection() as connection:
+            return await self._owners.to_say_again(connection, key.origin)
 
     # What people decide
 

@@ -105,6 +105,7 @@ WITH lot AS (
     SELECT stock.type, stock.owner, stock.total,
            greatest(0, stock.total - coalesce(deepest.depth, 0)
                - CASE stock.owner WHEN 'edge' THEN coalesce((lot.spare ->> stock.type)::int, 0) + coalesce(claimless.count, 0)
+                                  WHEN 'in_flight' THEN stock.total
                                   ELSE 0 END) AS sellable,
            least(changes.ends_at, CASE WHEN changes.any_later THEN changes.nears_at END) AS holds_until
       FROM lot

@@ -45,7 +45,7 @@ from cloud.reservations.booking_rows import (
 from cloud.reservations.commit_effects import CommitEffects
 from cloud.reservations.commit_facts import EndedAtTheLot
 from cloud.reservations.commit_step import CommitStep
-from cloud.reservations.commit_words import CommitWords, Word, say
+from cloud.reservations.commit_words import CommitWords
 from cloud.reservations.errands import Errands
 from cloud.reservations.own_places import OwnPlaces
 from cloud.reservations.ports import Errand, LotLink, PaymentHold
@@ -66,9 +66,8 @@ from sync.coordinator_news import (
 )
 from sync.errors import MalformedFrame
 from sync.failpoints import Failpoints
-from sync.messages import DecisionAck, FromParticipant, Inquiry, TransferRequest, Vote
-from sync.ownership import none_to_give
-from sync.transaction import NoReason, Outcome
+from sync.messages import DecisionAck, FromParticipant, Inquiry, Vote
+from sync.transaction import Outcome
 
 QUERIES = named_sql("cloud.reservations")
 LOG = structlog.get_logger(__name__)
@@ -96,7 +95,6 @@ class Coordination:
         self._database = database
         self._words = words
         self._worker = worker
-        self._new_id = new_id
         self._effects = CommitEffects(lots=lots, link=link, money=money, clock=clock)
         self._errands = Errands(failpoints)
         places = OwnPlaces(clock=clock, new_id=new_id)
@@ -172,9 +170,6 @@ class Coordination:
                 known = await self._known(connection, origin, frame.reservation, frame.revision)
                 news = AcknowledgedBy(lot=str(origin.lot))
                 return (await self._commit.hear(connection, origin.region, known, news)).errands
-            case TransferRequest():
-                answer = none_to_give(frame, transfer=str(self._new_id()), reason=str(NoReason.FULL))
-                await say(connection, Word(lot=origin.lot, reservation=self._new_id(), frame=answer))
             case _:
                 LOG.info("not for the coordinator", lot=str(origin.lot), kind=type(frame).__name__)
         return ()

@@ -91,6 +91,12 @@ class LotLink(Protocol):
         """Put a document into the gateway's list; its number. The caller holds the lot's row."""
         ...
 
+    async def last_document(
+        self, connection: AsyncConnection[DictRow], gateway: str, kind: str
+    ) -> bytes | None:
+        """The body of the gateway's newest document of a kind; None where there is none."""
+        ...
+
 
 class TariffSource(Protocol):
     """Whoever keeps the lots' tariffs."""

@@ -35,6 +35,8 @@ CREATE TABLE transfers (
 );
 CREATE UNIQUE INDEX transfers_answer_once ON transfers (lot_id, epoch, request) WHERE request <> '';
 CREATE INDEX transfers_open_by_lot ON transfers (lot_id) WHERE state <> 'credited';
+-- The audit reads them out of logs of many thousand rows.
+CREATE INDEX gateway_inbox_transfers ON gateway_inbox (gateway_id, epoch, seq) WHERE kind IN ('transfer_out', 'transfer_in');
 
 -- In 1/10,000 of a lot's spots of a type; a type without a row has the default (sync/ownership.py).
 CREATE TABLE cloud_shares (

@@ -1,0 +1,65 @@
+"""Who is told what a lot's link and log bring: the coordinator, and whoever keeps the owners of spots. Reservations implement these; bootstrap joins them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from cloud.facts import Origin
+from cloud.reservations.ports import Errand
+from sync.messages import FromParticipant, Transfer, TransferRequest
+
+
+class CommitParty(Protocol):
+    """The coordinator, as far as a lot's link and log concern it. All but `carry_on` work in the transaction that holds the gateway."""
+
+    async def heard(
+        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int, frame: FromParticipant
+    ) -> Sequence[Errand]:
+        """A frame of the commit; its answer is said at the commit."""
+        ...
+
+    async def log_applied(
+        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int
+    ) -> Sequence[Errand]:
+        """The log is applied up to `applied_seq`."""
+        ...
+
+    async def documents_acknowledged(
+        self, connection: AsyncConnection[DictRow], origin: Origin, n: int
+    ) -> None:
+        """The gateway has everything up to document `n`."""
+        ...
+
+    def carry_on(self, errands: Sequence[Errand]) -> None:
+        """After the commit."""
+        ...
+
+
+class OwnersParty(Protocol):
+    """Who may sell which spot. Everything works in the caller's transaction, which holds the lot's row."""
+
+    async def asked(
+        self, connection: AsyncConnection[DictRow], origin: Origin, applied_seq: int, request: TransferRequest
+    ) -> None:
+        """The lot asks for spots; the answer is said at the commit."""
+        ...
+
+    def asked_is_committed(self) -> None:
+        """That commit is made."""
+        ...
+
+    async def to_say_again(self, connection: AsyncConnection[DictRow], origin: Origin) -> Sequence[Transfer]:
+        """What is on its way and is said on a new session."""
+        ...
+
+    async def wish(self, connection: AsyncConnection[DictRow], origin: Origin) -> None:
+        """See that the lot knows what the cloud is to own."""
+        ...
+
+    async def epoch_begins(self, connection: AsyncConnection[DictRow], origin: Origin) -> None:
+        """A new gateway has the lot."""
+        ...
