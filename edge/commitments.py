@@ -32,6 +32,7 @@ from sync.messages import Answer, Decision, FromParticipant, Prepare
 from sync.part import LotStanding, Moment, ParticipantState
 from sync.participant_news import (
     Cancelled,
+    Changed,
     Commit,
     Decided,
     Fence,
@@ -61,7 +62,7 @@ LONGEST_WAIT_S = 30.0
 Speaker = Callable[[FromParticipant], None]
 """Sends a frame in one session, as long as that session stands."""
 
-News = PrepareArrived | Decided | PassShown | OperatorDecides | Cancelled | LinkIsOpen | TimePassed
+News = PrepareArrived | Decided | PassShown | OperatorDecides | Cancelled | Changed | LinkIsOpen | TimePassed
 
 
 class Undecided(Enum):
@@ -139,8 +140,8 @@ class Commitments:
         self._step(OperatorDecides(id=transaction, outcome=outcome, by=by, reason=reason))
         return self._participants.part(transaction) != known
 
-    async def document(self, news: Decided | CancelledBy, stored: StoredDocument) -> None:
-        """A decision or a cancellation from the centre's list: applied with its number in one change; durable on return.
+    async def document(self, news: Decided | CancelledBy | Changed, stored: StoredDocument) -> None:
+        """A decision, a cancellation or a change from the centre's list: applied with its number in one change; durable on return.
 
         Raises:
             MalformedFrame: it names a spot that this lot does not have.

@@ -27,7 +27,7 @@ from sync.instants import to_us
 from sync.keys import PUBLIC_BYTES
 from sync.message_pack import unpack
 from sync.messages import Document
-from sync.participant_news import Decided
+from sync.participant_news import Changed, Decided
 from sync.tokens import KeyRole, TokenKey
 from sync.transaction import TransactionId
 
@@ -58,8 +58,8 @@ class DocumentLedger(Protocol):
 class DecisionTaker(Protocol):
     """The lot's side of the commit (edge/commitments)."""
 
-    async def document(self, news: Decided | CancelledBy, stored: StoredDocument) -> None:
-        """Apply a decision or a cancellation and its number in one change; return when it is durable.
+    async def document(self, news: Decided | CancelledBy | Changed, stored: StoredDocument) -> None:
+        """Apply a decision, a cancellation or a change and its number in one change; return when it is durable.
 
         Raises:
             MalformedFrame: it is not about this lot.
@@ -149,8 +149,8 @@ class Configuration:
         )
 
 
-def decision_in(document: Document) -> Decided | CancelledBy | None:
-    """What the commit decided, in a document of its two kinds; None in any other.
+def decision_in(document: Document) -> Decided | CancelledBy | Changed | None:
+    """What the commit decided, in a document of its three kinds; None in any other.
 
     Raises:
         MalformedFrame: it holds something else; `field` names it.
@@ -160,6 +160,8 @@ def decision_in(document: Document) -> Decided | CancelledBy | None:
             return commit_documents.decision_from(document.body)
         case commit_documents.CANCELLATION:
             return CancelledBy(id=commit_documents.cancellation_from(document.body))
+        case commit_documents.CHANGE:
+            return commit_documents.change_from(document.body)
         case _:
             return None
 

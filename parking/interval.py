@@ -47,6 +47,15 @@ class Interval:
             return False
         return self.ends_at is None or (other.ends_at is not None and other.ends_at <= self.ends_at)
 
+    def within(self, other: Interval) -> Interval:
+        """The part of it that lies in `other`.
+
+        Raises:
+            ValueError: none does.
+        """
+        ends = [end for end in (self.ends_at, other.ends_at) if end is not None]
+        return Interval(max(self.starts_at, other.starts_at), min(ends, default=None))
+
     def ending(self, ends_at: datetime | None) -> Interval:
         """The same start with another end."""
         return Interval(self.starts_at, ends_at)

@@ -3,20 +3,27 @@
 | kind | body |
 | --- | --- |
 | `decision` | {reservation, revision, outcome, reason, claim?}: a decision, word for word as the frame has it |
+| `change` | {reservation, revision, starts_us, ends_us}: the booking is for this window from now on; what its lot holds outside it goes free |
 | `cancellation` | {reservation, revision}: the booking is over; its lot frees the place, unless somebody is inside on it |
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from parking.claims import Claim
-from sync.fields import Fields, integer, optional, text, word
+from parking.interval import Interval
+from sync.errors import MalformedFrame
+from sync.fields import Fields, instant, integer, optional, text, word
+from sync.instants import to_us
 from sync.message_pack import pack, unpack
-from sync.participant_news import Decided
+from sync.participant_news import Changed, Decided
 from sync.rows import claim_from_row, claim_row
 from sync.transaction import Outcome, TransactionId
 
 DECISION = "decision"
 CANCELLATION = "cancellation"
+CHANGE = "change"
 
 _ID = text(64, shortest=1)
 _REVISION = integer(1, 2**31 - 1)
@@ -65,6 +72,31 @@ def cancellation_from(body: bytes) -> TransactionId:
         MalformedFrame: it holds something else; `field` names it.
     """
     return _transaction(Fields(unpack(body, CANCELLATION), CANCELLATION))
+
+
+def change_body(transaction: TransactionId, starts_at: datetime, ends_at: datetime) -> bytes:
+    """The body of a document of kind change; `transaction` is the revision that stands for this window."""
+    return pack(
+        {
+            "reservation": transaction.reservation,
+            "revision": transaction.revision,
+            "starts_us": to_us(starts_at),
+            "ends_us": to_us(ends_at),
+        }
+    )
+
+
+def change_from(body: bytes) -> Changed:
+    """Which window a reservation has from this revision on.
+
+    Raises:
+        MalformedFrame: it holds something else; `field` names it.
+    """
+    fields = Fields(unpack(body, CHANGE), CHANGE)
+    starts_at, ends_at = fields.take("starts_us", instant), fields.take("ends_us", instant)
+    if ends_at <= starts_at:
+        raise MalformedFrame(f"{CHANGE}.ends_us", "is not after starts_us")
+    return Changed(id=_transaction(fields), window=Interval(starts_at, ends_at))
 
 
 def _transaction(fields: Fields) -> TransactionId:

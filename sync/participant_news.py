@@ -68,6 +68,14 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A later revision stands for `window`: what the lot holds for the reservation outside it goes free. A document of its list."""
+
+    id: TransactionId
+    window: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LinkIsOpen:
     """A session stands: ask again about everything in doubt."""
 

@@ -10,18 +10,20 @@ The highest revision seen of a reservation wins: an older pass is judged by what
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 
 from parking.book import Book
 from parking.conflicts import LONG_AGO
 from parking.ids import ClaimId
+from parking.interval import Interval
 from parking.lot import SpotType
 from sync.part import DOUBTS, LotStanding, Moment, Part, ParticipantState
 from sync.participant import Context, ParticipantSignal, step
 from sync.participant_news import (
     Cancelled,
+    Changed,
     Commit,
     Decided,
     LinkIsOpen,
@@ -98,7 +100,7 @@ class Participants:
         return min((timer.ask_s for timer in self._timers.values()), default=None)
 
     def step(
-        self, news: ParticipantNews | LinkIsOpen | TimePassed, now: Moment, lot: LotStanding
+        self, news: ParticipantNews | Changed | LinkIsOpen | TimePassed, now: Moment, lot: LotStanding
     ) -> tuple[ParticipantEffect, ...]:
         """What is to be done, in order. Commit every `Commit` before anything else is given."""
         match news:
@@ -117,6 +119,8 @@ class Participants:
                     for each in (*older, cancelled)
                 ]
                 return tuple(effect for effects in steps for effect in effects)
+            case Changed():
+                return self._changed(news, now, lot)
             case PassShown(id=shown):
                 return self._one(self._newest(shown), news, now, lot)
             case PrepareArrived(prepare=prepare):
@@ -170,6 +174,31 @@ class Participants:
             self._timers.setdefault(part.id, timer)
         else:
             self._timers.pop(part.id, None)
+
+    def _changed(self, news: Changed, now: Moment, lot: LotStanding) -> tuple[ParticipantEffect, ...]:
+        """Earlier revisions keep what lies in the new window: one that lies outside is cancelled, one that reaches out of it is cut."""
+        effects: list[ParticipantEffect] = []
+        for part in self.parts():
+            is_earlier = part.id.reservation == news.id.reservation and part.id.revision < news.id.revision
+            if not is_earlier or part.state is not ParticipantState.COMM or part.window is None:
+                continue
+            if not part.window.overlaps(news.window):
+                effects += self._one(part.id, Cancelled(id=part.id, used=False), now, lot)
+            elif not news.window.covers(part.window):
+                effects.append(self._cut(part, news.window))
+        return tuple(effects)
+
+    def _cut(self, part: Part, window: Interval) -> Commit:
+        """Somebody inside keeps the claim as it is: a stay is never shortened from afar."""
+        used = {stay.claim for stay in self._book.open_stays()}
+        claims = [
+            claim.with_window(claim.window.within(window))
+            for claim in self._book.claims()
+            if claim.id == part.claim and claim.id not in used and claim.window.overlaps(window)
+        ]
+        after = part if part.window is None else replace(part, window=part.window.within(window))
+        self._parts[part.id] = after
+        return Commit(part=after, claims=tuple(claims))
 
     def _newest(self, shown: TransactionId) -> TransactionId:
         decided = [
