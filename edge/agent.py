@@ -20,6 +20,7 @@ from drivers.supervisor import Supervisor
 from edge.commitments import Commitments
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
+from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.local_server import LocalServer
@@ -51,6 +52,7 @@ class Agent:
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
+    sales: KioskSales
     commitments: Commitments
     server: LocalServer
     link: LinkTask | None
@@ -112,6 +114,7 @@ class Agent:
         """Resolve what a power cut or a lost answer left open; a terminal that does not know yet, or is not there, is asked again."""
         while True:
             await self.payments.resolve_pending()
+            await self.sales.resolve_pending()
             await asyncio.sleep(PAYMENTS_EVERY_S)
 
 

@@ -25,7 +25,7 @@ from sync.events import EventKind
 from sync.instants import to_us
 from sync.participant_news import Honour, PassShown
 from sync.passes import Earlier, PassRefusal, PassRules, leaked_key, read_pass, refused_for_use
-from sync.tokens import KeyRole, TokenKey, TokenKind, TokenVerifier, kind_told
+from sync.tokens import KeyRole, TokenKey, TokenKind, TokenVerifier, kind_told, tells_a_booking
 from sync.transaction import TransactionId
 
 LOG = structlog.stdlib.get_logger("edge.bookings")
@@ -47,32 +47,41 @@ SHORTEST = timedelta(seconds=1)
 class Bookings:
     """Reads passes by the centre's keys, and knows what the lot does for them."""
 
-    def __init__(self, *, lot: Lot, ledger: Ledger, commitments: Commitments, clock: Clock) -> None:
-        """No key is trusted before the centre's document says which."""
+    def __init__(
+        self,
+        *,
+        lot: Lot,
+        ledger: Ledger,
+        commitments: Commitments,
+        clock: Clock,
+        own_key: TokenKey | None = None,
+    ) -> None:
+        """No key but our own is trusted before the centre's document says which."""
         self._lot = lot
         self._ledger = ledger
         self._commitments = commitments
         self._clock = clock
         self._rules = PassRules(early=lot.policy.early_arrival)
         self._types: Mapping[SpotId, SpotType] = {spot.id: spot.type for spot in lot.spots}
-        self._verifier = TokenVerifier(lot=lot.id, keys=())
+        self._own = () if own_key is None else (own_key,)
+        self._verifier = TokenVerifier(lot=lot.id, keys=self._own)
         self.refused: dict[str, int] = {}
         self._shown: dict[TransactionId, PassShown] = {}
         self._leaked: set[TransactionId] = set()
 
     def trust(self, keys: Iterable[TokenKey]) -> None:
-        """These keys, and no other, sign passes from now on: the newest document of kind keys."""
+        """These keys, and no other, sign passes from now on: the newest document of kind keys. Bookings of our kiosk are signed by our own."""
         self._verifier = TokenVerifier(
-            lot=self._lot.id, keys=[key for key in keys if key.role is KeyRole.CLOUD]
+            lot=self._lot.id, keys=[*self._own, *(key for key in keys if key.role is KeyRole.CLOUD)]
         )
 
     def is_pass(self, text: str) -> bool:
-        """Whether a code says of itself that it is a pass."""
-        return kind_told(text) is TokenKind.PASS
+        """Whether a code says of itself that it is a booking: a pass, or a ticket of our kiosk with a window."""
+        return tells_a_booking(text)
 
     def at_entry(self, text: str) -> PassShown | Reason:
-        """What a pass says that admits now, or the name of its refusal; changes nothing."""
-        return self._read(text, self._clock.now())
+        """What a pass says that admits now, or the name of its refusal; changes nothing. Its window is judged by a clock that is known."""
+        return self._read(text, self._clock.now() if self._clock.known else None)
 
     def at_exit(self, text: str) -> Stay | Reason | None:
         """The stay of a pass, in whatever window; None where nobody came in on it."""
@@ -113,8 +122,9 @@ class Bookings:
 
     def has_room_for(self, shown: PassShown) -> bool:
         """Whether a place is free from now until the booking's end."""
-        now = self._clock.now()
-        left = Interval(now, max(shown.window.ends_at or now, now + SHORTEST))
+        now = self._clock.lower_bound()
+        ends_at = max(shown.window.ends_at or now, now + SHORTEST) if self._clock.known else None
+        left = Interval(now, ends_at)
         return self._ledger.book.sellable(shown.type, left, now=now) > 0
 
     def covers_until(self, stay: Stay) -> datetime | None:
@@ -128,8 +138,16 @@ class Bookings:
         return self._commitments.newest_revision(stay.credential.subject)
 
     def _read(self, text: str, now: datetime | None) -> PassShown | Reason:
-        read = read_pass(text, self._verifier, self._rules, now=now, types=self._types)
+        sold_here = kind_told(text) is TokenKind.TICKET
+        kinds = (TokenKind.TICKET if sold_here else TokenKind.PASS,)
+        read = read_pass(text, self._verifier, self._rules, now=now, types=self._types, kinds=kinds)
+        if isinstance(read, PassShown) and sold_here and self._never_sold(read):
+            read = PassRefusal.NOT_A_PASS
         return self._count(read) if isinstance(read, PassRefusal) else read
+
+    def _never_sold(self, shown: PassShown) -> bool:
+        """A booking of our kiosk in this epoch that this ledger does not have: no ledger of ours sold it. An older epoch's card is gone."""
+        return shown.epoch == self._ledger.epoch and not self._commitments.knows(shown.id)
 
     def _earlier(self, shown: PassShown) -> Earlier:
         credential = credential_of(shown)

@@ -31,6 +31,7 @@ from edge.figures import EdgeFigures
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.journal import keep_journal
+from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.lane_ports import Closing, LaneLimits
 from edge.lane_runner import LaneRunner
@@ -115,7 +116,15 @@ def make_agent(
     commitments = Commitments(
         ledger, clock=clock, lower_bound=clock.now, new_id=new_id, random=random, failpoints=failpoints
     )
-    bookings = Bookings(lot=settings.lot, ledger=ledger, commitments=commitments, clock=clock)
+    office = TicketOffice(lot=settings.lot, key=key, epoch=epoch, clock=clock)
+    bookings = Bookings(
+        lot=settings.lot,
+        ledger=ledger,
+        commitments=commitments,
+        clock=clock,
+        own_key=office.own_key,
+    )
+    owners = Owners(ledger, clock=clock, lower_bound=clock.now, new_id=new_id, failpoints=failpoints)
     configuration = Configuration(
         ledger=ledger,
         now=clock.now,
@@ -126,7 +135,6 @@ def make_agent(
     for document in ledger.documents():
         configuration.restore(document)
 
-    office = TicketOffice(lot=settings.lot, key=key, epoch=epoch, clock=clock)
     lane_log = LotLaneLog(ledger=ledger, clock=clock)
     switchboard = Switchboard()
     terminals = Terminals(
@@ -230,6 +238,17 @@ def make_agent(
     box = LotStatus(
         lot=settings.lot,
         gateway="" if enrolment is None else enrolment.gateway,
+    sales = KioskSales(
+        ledger=ledger,
+        prices=prices,
+        office=office,
+        commitments=commitments,
+        terminals=terminals,
+        clock=clock,
+        new_id=new_id,
+        line_is_up=centre.is_up,
+        ask_for_places=owners.borrow,
+    )
         software=__version__,
         runners=runners,
         ledger=ledger,
@@ -289,6 +308,7 @@ def make_agent(
             app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
         ),
         commitments=commitments,
+        sales=sales,
         link=link,
         notifier=notifier,
         heartbeat=Heartbeat(ledger=ledger, runners=tuple(runners.values()), notifier=notifier, clock=clock),

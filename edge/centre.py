@@ -32,6 +32,10 @@ class Centre:
             detail=status.problem,
         )
 
+    def is_up(self) -> bool:
+        """Whether the centre hears us now."""
+        return self.status().state is LinkState.UP
+
     def refused(self) -> Mapping[str, int]:
         """Frames that were not accepted, by their error's code."""
         return {} if self.link is None else dict(self.link.refused)

@@ -29,7 +29,7 @@ from parking.stays import Credential, CredentialKind
 from sync.errors import MalformedFrame
 from sync.failpoints import Failpoints
 from sync.messages import Answer, Decision, FromParticipant, Prepare
-from sync.part import LotStanding, Moment, ParticipantState
+from sync.part import LotStanding, Moment, Part, ParticipantState
 from sync.participant_news import (
     Cancelled,
     Changed,
@@ -130,6 +130,10 @@ class Commitments:
 
     # What else ends a doubt
 
+    def sold_here(self, part: Part) -> None:
+        """A booking that the lot sold itself stands: its pass is honoured, its cancellation heard. The caller commits the row."""
+        self._participants.take_in(part)
+
     def pass_shown(self, shown: PassShown) -> Honour:
         """A pass is at a lane: commit from it what is not committed yet. On record before what the lane writes next."""
         return next(effect for effect in self._step(shown) if isinstance(effect, Honour))
@@ -166,6 +170,10 @@ class Commitments:
         now = self._clock.now()
         began = (doubt.part.prepared_at or now for doubt in self.doubts())
         return max((max(0.0, (now - at).total_seconds()) for at in began), default=0.0)
+
+    def knows(self, transaction: TransactionId) -> bool:
+        """Whether this lot has anything on record of a booking."""
+        return self._participants.part(transaction).state is not ParticipantState.NONE
 
     def newest_revision(self, reservation: str) -> int:
         """The highest revision of a reservation that stands here; 1 where none is known."""

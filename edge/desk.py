@@ -33,7 +33,7 @@ from edge.price_list import PriceList
 from edge.screens import arm_of, price_lines, showing, stay_view
 from edge.settings import LaneSettings
 from edge.ticket_office import TicketOffice
-from edge.visit import Presented
+from edge.visit import Presented, Visit
 from parking.clock import Clock
 from parking.decision import Reason, Refusal
 from parking.lot import Lot, SpotType
@@ -135,10 +135,11 @@ class LotDesk:
 
     async def quote(self, text: str) -> StayQuote | Refusal:
         """What the stay behind a ticket would cost now, see `Desk.quote`."""
-        token = self.office.read(text)
-        if token is None:
+        readable, stay = self.leaving.find(Visit(lane="", presented=Presented.code(text)))
+        if not readable:
             return Refusal(reason=Reason.UNREADABLE)
-        stay = self.leaving.stay_of(token)
+        if stay is None:
+            return Refusal(reason=Reason.NO_SUCH_STAY)
         quote = self.leaving.quote(stay, self.clock.now())
         price = PriceView(
             lines=price_lines(quote.lines),

@@ -13,6 +13,7 @@ from edge.visit import Receipt, Ticket
 from parking.clock import Clock
 from parking.demands import Payment
 from parking.ids import StayId
+from parking.interval import Interval
 from parking.lot import Lot, SpotType
 from parking.stays import Credential, CredentialKind, Stay, StayState
 from sync.keys import SigningKey
@@ -50,9 +51,8 @@ class TicketOffice:
         self._epoch = epoch
         self._clock = clock
         self._signer = TokenSigner(key, KeyRole.LOT)
-        self._verifier = TokenVerifier(
-            lot=lot.id, keys=[TokenKey(public=key.public, role=KeyRole.LOT, lot=lot.id)]
-        )
+        self.own_key = TokenKey(public=key.public, role=KeyRole.LOT, lot=lot.id)
+        self._verifier = TokenVerifier(lot=lot.id, keys=[self.own_key])
         self.key_id = key.id.hex()
         self.refused: dict[str, int] = {}
 
@@ -61,6 +61,30 @@ class TicketOffice:
         extras = Extras(tariff_version=stay.tariff_version, factor_1e4=stay.factor_1e4)
         text = self._signer.sign(self._token(TokenKind.TICKET, stay, None, extras))
         return Ticket(text=text, code=shown(stay.id), issued_at=stay.admitted_at)
+
+    def issue_booking(
+        self,
+        reservation: str,
+        spot_type: SpotType,
+        window: Interval,
+        *,
+        tariff_version: str,
+        amount_minor: int,
+        currency: str,
+    ) -> Ticket:
+        """The ticket of a booking that was sold at the kiosk: it has a window, and admits in it."""
+        ends_at = window.ends_at
+        token = Token(
+            kind=TokenKind.TICKET,
+            subject=reservation,
+            lot=self._lot.id,
+            place=spot_type,
+            starts_at=whole_seconds(window.starts_at),
+            ends_at=None if ends_at is None else whole_seconds(ends_at),
+            epoch=self._epoch,
+            extras=Extras(tariff_version=tariff_version, amount_minor=amount_minor, currency=currency),
+        )
+        return Ticket(text=self._signer.sign(token), code=shown(reservation), issued_at=self._clock.now())
 
     def issue_receipt(self, stay: Stay, payment: Payment) -> Receipt:
         """The receipt of a payment that was taken; `stay.paid_until` is when it stops opening exits."""

@@ -50,6 +50,9 @@ class Reason(StrEnum):
         "booked_but_full",
         "You have a place, but the lot is full of cars. Help has been called.",
     )
+    TOO_FAR_AHEAD = "too_far_ahead", "That is too far ahead. Choose an earlier time."
+    TOO_LONG = "too_long", "That is longer than can be booked here. Choose a shorter time."
+    TIME_OVER = "time_over", "That time is over. Choose a later one."
     POOL_FULL = "pool_full", "All places of your permit are in use."
     FENCED = "fenced", "The car park takes no new cars until a person has counted it."
     NOT_STORING = "not_storing", "The car park cannot record entries at the moment."

@@ -87,6 +87,10 @@ class Participants:
         """Everything that is known."""
         return list(self._parts.values())
 
+    def take_in(self, part: Part) -> None:
+        """A row that was decided without asking anybody: a sale of the lot's own."""
+        self._note(part, _Timer(overdue_s=0.0, ask_s=0.0))
+
     def doubts(self, now_s: float) -> Sequence[Doubt]:
         """What is to be decided elsewhere, the oldest first."""
         doubts = [

@@ -84,12 +84,14 @@ def read_pass(
     *,
     now: datetime | None,
     types: Mapping[SpotId, SpotType],
+    kinds: Iterable[TokenKind] = (TokenKind.PASS,),
 ) -> PassShown | PassRefusal:
     """An authentic pass of this lot in its window, or why it is none.
 
-    `now` None: the clock is unknown, and no window is checked. `types` are those of the lot's spots.
+    `now` None: the clock is unknown, and no window is checked. `types` are those of the lot's spots. A ticket with a window, which a lot's kiosk
+    sells, is read by its kind.
     """
-    token = verifier.check(text, kinds=(TokenKind.PASS,), now=now, early=rules.early)
+    token = verifier.check(text, kinds=kinds, now=now, early=rules.early)
     if isinstance(token, TokenRefusal):
         return _REFUSALS[token]
     return shown(token, types)

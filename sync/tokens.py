@@ -247,6 +247,15 @@ def kind_told(read: str) -> TokenKind | None:
     return None if isinstance(parsed, TokenRefusal) else parsed[0].kind
 
 
+def tells_a_booking(read: str) -> bool:
+    """Whether a text says of itself that it is a booking: a pass, or a ticket with an end. Nothing is verified here."""
+    parsed = _parse(read)
+    if isinstance(parsed, TokenRefusal):
+        return False
+    token = parsed[0]
+    return token.kind is TokenKind.PASS or (token.kind is TokenKind.TICKET and token.ends_at is not None)
+
+
 def _array(token: Token, signer: bytes) -> list[object]:
     extras = [getattr(token.extras, name) for name, _ in _EXTRA_FIELDS]
     while extras and extras[-1] is None:

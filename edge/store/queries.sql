@@ -145,11 +145,13 @@ VALUES (:id, :stay, :amount_minor, :currency, :from_us, :to_us, :lines, :made_us
 ON CONFLICT (id) DO NOTHING;
 
 -- name: read_demands
--- The demands of the stays that `read_stays` answers with.
-SELECT d.id, d.stay, d.amount_minor, d.currency, d.from_us, d.to_us, d.lines, d.made_us
-FROM demands AS d INNER JOIN stays AS s ON d.stay = s.id
-WHERE s.state IN ('admitted', 'inside') OR coalesce(s.left_us, s.admitted_us) >= :closed_since_us
-ORDER BY d.made_us;
+-- The demands of the stays that `read_stays` answers with, and those of which nobody knows whether they were paid.
+SELECT id, stay, amount_minor, currency, from_us, to_us, lines, made_us
+FROM demands
+WHERE stay IN (
+    SELECT id FROM stays WHERE state IN ('admitted', 'inside') OR coalesce(left_us, admitted_us) >= :closed_since_us
+) OR id IN (SELECT demand FROM payments WHERE state = 'pending')
+ORDER BY made_us;
 
 -- name: put_payment
 -- A payment, where its version is higher than the stored one.
@@ -162,10 +164,13 @@ WHERE excluded.version > payments.version;
 
 -- name: read_payments
 -- The payments of the demands that `read_demands` answers with.
-SELECT p.id, p.demand, p.amount_minor, p.currency, p.state, p.terminal, p.reference, p.changed_us, p.version
-FROM payments AS p INNER JOIN demands AS d ON p.demand = d.id INNER JOIN stays AS s ON d.stay = s.id
-WHERE s.state IN ('admitted', 'inside') OR coalesce(s.left_us, s.admitted_us) >= :closed_since_us
-ORDER BY p.changed_us;
+SELECT id, demand, amount_minor, currency, state, terminal, reference, changed_us, version
+FROM payments
+WHERE state = 'pending' OR demand IN (
+    SELECT d.id FROM demands AS d INNER JOIN stays AS s ON d.stay = s.id
+    WHERE s.state IN ('admitted', 'inside') OR coalesce(s.left_us, s.admitted_us) >= :closed_since_us
+)
+ORDER BY changed_us;
 
 -- name: append_log
 -- One fact, numbered and chained.
@@ -216,15 +221,18 @@ DELETE FROM acknowledgements WHERE epoch = :epoch AND hour < (
 DELETE FROM claims WHERE state = 'released' AND seq <= :seq;
 
 -- name: drop_payments
--- Payments that go with their stay.
+-- Payments of stays that closed, and of bookings once it is known what became of them, up to an acknowledged row.
 DELETE FROM payments WHERE demand IN (
-    SELECT d.id FROM demands AS d INNER JOIN stays AS s ON d.stay = s.id WHERE s.state IN ('left', 'void') AND s.seq <= :seq
+    SELECT d.id FROM demands AS d LEFT JOIN stays AS s ON d.stay = s.id
+    WHERE (s.state IN ('left', 'void') AND s.seq <= :seq) OR (s.id IS NULL AND payments.state <> 'pending')
 ) AND seq <= :seq;
 
 -- name: drop_demands
--- Demands that go with their stay.
-DELETE FROM demands WHERE stay IN (SELECT id FROM stays WHERE state IN ('left', 'void') AND seq <= :seq)
-AND NOT EXISTS (SELECT 1 FROM payments WHERE demand = demands.id) AND seq <= :seq;
+-- The demands that those leave, up to an acknowledged row.
+DELETE FROM demands WHERE (
+    stay IN (SELECT id FROM stays WHERE state IN ('left', 'void') AND seq <= :seq)
+    OR NOT EXISTS (SELECT 1 FROM stays WHERE id = demands.stay)
+) AND NOT EXISTS (SELECT 1 FROM payments WHERE demand = demands.id) AND seq <= :seq;
 
 -- name: drop_stays
 -- Closed stays that go with their last log row.

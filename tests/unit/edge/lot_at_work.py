@@ -17,6 +17,7 @@ from edge.bookings import Bookings
 from edge.commitments import Commitments
 from edge.entering import Entering
 from edge.errors import StoreUnwritable
+from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.lane_ports import LaneLimits, LaneWork
 from edge.lane_runner import LaneRunner
@@ -164,6 +165,7 @@ class LotAtWork:
     payments: Payments = field(init=False)
     commitments: Commitments = field(init=False)
     bookings: Bookings = field(init=False)
+    sales: KioskSales = field(init=False)
     failpoints: Failpoints = field(default_factory=Failpoints)
     entering: Entering = field(init=False)
     leaving: Leaving = field(init=False)
@@ -212,8 +214,15 @@ class LotAtWork:
             random=Random(1),
             failpoints=self.failpoints,
         )
-        self.bookings = Bookings(lot=lot, ledger=ledger, commitments=self.commitments, clock=clock)
+        self.bookings = Bookings(
+            lot=lot,
+            ledger=ledger,
+            commitments=self.commitments,
+            clock=clock,
+            own_key=self.office.own_key,
+        )
         self.bookings.trust([TokenKey(public=CENTRE.public, role=KeyRole.CLOUD)])
+        self.sales = KioskSales(terminals=self.terminals, commitments=self.commitments, **shared)
         shared |= {"bookings": self.bookings}
         self.entering = Entering(lot=lot, plates=plates, log=self.log, **shared)
         self.leaving = Leaving(lot=lot, plates=plates, log=self.log, payments=self.payments, **shared)
