@@ -44,6 +44,7 @@ from edge.local_server import LocalServer
 from edge.lot_status import LotStatus
 from edge.notify import ServiceNotifier
 from edge.observing import Observing
+from edge.owners import Owners
 from edge.payments import Payments
 from edge.price_list import PriceList
 from edge.promises import Promises
@@ -131,6 +132,7 @@ def make_agent(
         on_tariff=prices.add,
         on_keys=bookings.trust,
         decisions=commitments,
+        owners=owners,
     )
     for document in ledger.documents():
         configuration.restore(document)
@@ -160,6 +162,7 @@ def make_agent(
         clock=clock,
         new_id=new_id,
         passback=Passback(settings.anti_passback),
+        borrow=owners.borrow,
         failpoints=failpoints,
     )
     leaving = Leaving(
@@ -221,6 +224,7 @@ def make_agent(
             ledger=ledger,
             documents=configuration,
             commit=commitments,
+            owners=owners,
             picture=LinkPicture(
                 ledger,
                 lanes=lambda: [(lane, runner.state.phase.value) for lane, runner in runners.items()],
@@ -234,10 +238,6 @@ def make_agent(
         )
     detail = "this lot has no centre" if settings.cloud is None else "this unit is not enrolled"
     centre = Centre(ledger=ledger, link=link, detail=detail)
-    registry = CollectorRegistry()
-    box = LotStatus(
-        lot=settings.lot,
-        gateway="" if enrolment is None else enrolment.gateway,
     sales = KioskSales(
         ledger=ledger,
         prices=prices,
@@ -249,6 +249,10 @@ def make_agent(
         line_is_up=centre.is_up,
         ask_for_places=owners.borrow,
     )
+    registry = CollectorRegistry()
+    box = LotStatus(
+        lot=settings.lot,
+        gateway="" if enrolment is None else enrolment.gateway,
         software=__version__,
         runners=runners,
         ledger=ledger,
@@ -304,11 +308,11 @@ def make_agent(
         ),
         housekeeping=Housekeeping(ledger, opened.store, clock=clock, max_bytes=settings.store.max_bytes),
         payments=payments,
+        sales=sales,
         server=LocalServer(
             app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
         ),
         commitments=commitments,
-        sales=sales,
         link=link,
         notifier=notifier,
         heartbeat=Heartbeat(ledger=ledger, runners=tuple(runners.values()), notifier=notifier, clock=clock),

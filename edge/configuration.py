@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -17,9 +17,10 @@ from typing import Protocol
 from edge.change import Change, QuarantinedRecord, StoredDocument, fact
 from parking.errors import ParkingError
 from parking.ids import LotId
+from parking.lot import SpotType
 from parking.tariff import Tariff
 from parking.tariff_document import parse_tariff
-from sync import commit_documents
+from sync import commit_documents, transfer_words
 from sync.errors import MalformedFrame
 from sync.events import EventKind
 from sync.fields import Fields, binary, optional, plain_map, sequence, text, word
@@ -27,6 +28,7 @@ from sync.instants import to_us
 from sync.keys import PUBLIC_BYTES
 from sync.message_pack import unpack
 from sync.messages import Document
+from sync.ownership import TransferRow
 from sync.participant_news import Changed, Decided
 from sync.tokens import KeyRole, TokenKey
 from sync.transaction import TransactionId
@@ -67,9 +69,21 @@ class DecisionTaker(Protocol):
         ...
 
 
+class OwnersTaker(Protocol):
+    """Who may sell which spot (edge/owners)."""
+
+    def share(self, wanted: Mapping[SpotType, int]) -> None:
+        """So many spots of each type the centre is to own."""
+        ...
+
+    async def stranded(self, rows: Sequence[TransferRow], stored: StoredDocument) -> None:
+        """What nobody may sell; written with the document's number, durable on return."""
+        ...
+
+
 class Configuration:
     """Applies documents. `on_tariff` and `on_keys` are told what is durable, and take effect at once; what the commit decides goes to
-    `decisions`, which writes it with the document's number.
+    `decisions`, and who may sell what to `owners`: they write what they keep with the document's number.
     """
 
     def __init__(
@@ -80,12 +94,14 @@ class Configuration:
         on_tariff: Callable[[Tariff], None],
         on_keys: Callable[[tuple[TokenKey, ...]], None],
         decisions: DecisionTaker,
+        owners: OwnersTaker | None = None,
     ) -> None:
         self._ledger = ledger
         self._now = now
         self._on_tariff = on_tariff
         self._on_keys = on_keys
         self._decisions = decisions
+        self._owners = owners
 
     async def apply(self, document: Document) -> None:
         """Apply `document`, the next in order; return when it is durable. One that was applied before changes nothing."""
@@ -96,6 +112,9 @@ class Configuration:
             news = decision_in(document)
             if news is not None:
                 await self._decisions.document(news, stored)
+                return
+            if document.kind == transfer_words.STRANDED and self._owners is not None:
+                await self._owners.stranded(transfer_words.stranded_from(document.body), stored)
                 return
             take_effect = self._effect_of(document.kind, document.body)
         except (MalformedFrame, ParkingError) as error:
@@ -120,6 +139,9 @@ class Configuration:
             case "keys":
                 keys = token_keys_of(body)
                 return lambda: self._on_keys(keys)
+            case transfer_words.SHARE if self._owners is not None:
+                owners, wanted = self._owners, transfer_words.share_from(body)
+                return lambda: owners.share(wanted)
             case _:
                 return lambda: None
 

@@ -6,7 +6,7 @@ and the arm lie two steps, so the same credential presented again opens for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -53,12 +53,17 @@ class Entering:
     new_id: Callable[[], str]
     passback: Passback = Passback.SOFT
     failpoints: Failpoints = field(default_factory=Failpoints)
+    borrow: Callable[[SpotType], Awaitable[bool]] | None = None
+    """Asks the centre for a spot where none of ours is free (edge/owners); whether it is worth looking again. None: there is nobody to ask."""
 
     async def decide(self, visit: Visit) -> Answered:
         """Decide on what the visit presented and make it durable, see `LaneWork.decide`."""
         ids = NewIds(stay=StayId(self.new_id()), claim=ClaimId(self.new_id()), epoch=self.ledger.epoch)
         now = self.clock.now()
         arrival, decision, paid_until = self._judged(visit, ids, now)
+        if await self._borrowed(arrival, decision):
+            now = self.clock.now()
+            arrival, decision, paid_until = self._judged(visit, ids, now)
         if not decision.allowed:
             return self._refuse(visit, arrival, decision)
         if decision.reason is Reason.ALREADY_ADMITTED:
@@ -96,6 +101,12 @@ class Entering:
             self._end(stay, StayEvent.VOIDED)
             return self._refuse(visit, arrival, Decision(allowed=False, reason=Reason.NOT_STORING))
         return Answered(event=LaneEvent.GRANTED, reason=decision.reason, stay=stay, ticket=ticket)
+
+    async def _borrowed(self, arrival: Arrival, decision: Decision) -> bool:
+        """A walk-in that finds no spot of ours waits for the centre's answer; whether there may be one now."""
+        if decision.reason is not Reason.FULL or arrival.credential.kind is CredentialKind.PASS:
+            return False
+        return self.borrow is not None and await self.borrow(arrival.type)
 
     async def pay(self, visit: Visit) -> Answered:  # noqa: ARG002 - the port is shared with the exits
         """Nothing is paid on the way in; the entry's table never asks for it."""

@@ -37,6 +37,7 @@ from sync.messages import (
     LogRow,
     Page,
     Prepare,
+    Transfer,
     Vote,
 )
 from sync.pace import Pace, PaceSettings
@@ -142,6 +143,22 @@ class Commit(Protocol):
         ...
 
 
+class SpotOwners(Protocol):
+    """Who may sell which spot (edge/owners)."""
+
+    def link_opened(self, speaker: Callable[[FromParticipant], None]) -> None:
+        """A session stands; `speaker` sends a frame in it, as long as it does."""
+        ...
+
+    def link_lost(self) -> None:
+        """It is over."""
+        ...
+
+    def hear(self, frame: Transfer) -> None:
+        """Spots came, or the answer that none do."""
+        ...
+
+
 class Documents(Protocol):
     """Who applies what the centre decides (edge/configuration)."""
 
@@ -194,6 +211,7 @@ class LineParts:
     ledger: LinkLedger
     documents: Documents
     commit: Commit
+    owners: SpotOwners | None
     picture: LinkPicture
     key: SigningKey
     clock: Clock
@@ -235,6 +253,8 @@ class Line:
         finally:
             self._session.lost()
             self._parts.commit.link_lost()
+            if self._parts.owners is not None:
+                self._parts.owners.link_lost()
             if self._applying is not None:
                 self._applying.cancel()
 
@@ -311,6 +331,8 @@ class Line:
                 self._applying = asyncio.create_task(self._apply(document))
             case Deliver(frame=Prepare() | Decision() | Answer() as delivered):
                 parts.commit.hear(delivered)
+            case Deliver(frame=Transfer() as transfer) if parts.owners is not None:
+                parts.owners.hear(transfer)
             case _:
                 self._note(effect)
         return []
@@ -326,6 +348,8 @@ class Line:
             case Opened():
                 self._parts.on_up(effect, self._verdict)
                 self._parts.commit.link_opened(self._say)
+                if self._parts.owners is not None:
+                    self._parts.owners.link_opened(self._say)
             case FrameRefused(code=code, field=name, about=about):
                 self._parts.refused[code] += 1
                 LOG.warning("frame_refused", code=code, field=name, about=about)

@@ -22,7 +22,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from edge.change import Change
-from edge.line import Commit, Documents, Line, LineParts, LinkLedger, LinkSettings, Wakeup
+from edge.line import Commit, Documents, Line, LineParts, LinkLedger, LinkSettings, SpotOwners, Wakeup
 from edge.link_picture import LinkPicture
 from parking.clock import Clock
 from sync.errors import LocalError
@@ -64,6 +64,7 @@ class Link:
         ledger: LinkLedger,
         documents: Documents,
         commit: Commit,
+        owners: SpotOwners | None = None,
         picture: LinkPicture,
         key: SigningKey,
         clock: Clock,
@@ -87,6 +88,7 @@ class Link:
             ledger=ledger,
             documents=documents,
             commit=commit,
+            owners=owners,
             picture=picture,
             key=key,
             clock=clock,

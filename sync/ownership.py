@@ -188,7 +188,7 @@ def transferable(book: Book, kind: SpotType, tier: Tier, now: Moment) -> Sequenc
 
     The emptiest come last in the book's own order of preference, so that what is sold first stays.
     """
-    left = book.sellable(kind, Interval(now.at, None), now=now.at, owner=tier)
+    left = book.sellable(kind, Interval(now.lower_at, None), now=now.lower_at, owner=tier)
     if left < 1:
         return []
     free = [spot for spot in book.shelf(kind, tier, now.at).spots if not book.claims_on(spot)]

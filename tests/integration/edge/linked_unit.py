@@ -18,6 +18,7 @@ from edge.ledger import Ledger
 from edge.line import LinkSettings
 from edge.link import Link, LinkStatus
 from edge.link_picture import LinkPicture
+from edge.owners import Owners
 from edge.store.cipher import PlateKeys
 from edge.store.store import Store
 from edge.system_clock import SystemClock
@@ -79,12 +80,16 @@ class Unit:
             random=Impatient(1),
             failpoints=failpoints,
         )
+        self.owners = Owners(
+            ledger, clock=clock, lower_bound=clock.now, new_id=lambda: str(uuid4()), failpoints=failpoints
+        )
         self.documents = Configuration(
             ledger=ledger,
             now=clock.now,
             on_tariff=self.tariffs.append,
             on_keys=self.keys.append,
             decisions=self.commitments,
+            owners=self.owners,
         )
         self.link = Link(
             LinkSettings(
@@ -99,6 +104,7 @@ class Unit:
             ledger=ledger,
             documents=self.documents,
             commit=self.commitments,
+            owners=self.owners,
             picture=LinkPicture(ledger, lanes=lambda: self.lanes, unexplained=lambda: 0),
             key=key,
             clock=clock,
