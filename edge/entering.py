@@ -23,7 +23,7 @@ from edge.ticket_office import TicketOffice
 from edge.visit import Answered, PresentedKind, Ticket, Visit
 from parking.admission import Arrival, NewIds, Passback, Standing, decide_entry
 from parking.civil_time import FOREVER_AT as NEVER_AT
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.decision import Decision, Reason
 from parking.ids import ClaimId, StayId
 from parking.lot import LaneKind, Lot, SpotType
@@ -49,7 +49,7 @@ class Entering:
     plates: PlateKeys
     bookings: Bookings
     log: LotLaneLog
-    clock: Clock
+    clock: TrustedClock
     new_id: Callable[[], str]
     passback: Passback = Passback.SOFT
     failpoints: Failpoints = field(default_factory=Failpoints)
@@ -151,7 +151,9 @@ class Entering:
         if presented.kind is PresentedKind.CODE and self.bookings.is_pass(presented.text):
             return self._judged_pass(presented.text, ids, now)
         arrival = self._arrival(visit, ids.stay)
-        return arrival, decide_entry(arrival, self._standing(), self.ledger.book, now=now, ids=ids), None
+        # What is sold begins where time has certainly come to: no promise is over by the estimate.
+        sold_at = self.clock.lower_bound()
+        return arrival, decide_entry(arrival, self._standing(), self.ledger.book, now=sold_at, ids=ids), None
 
     def _judged_pass(
         self, text: str, ids: NewIds, now: datetime
@@ -201,13 +203,13 @@ class Entering:
         return Arrival(credential=credential, stay=stay, known=stay is not None)
 
     def _standing(self) -> Standing:
-        now = self.clock.now()
-        shut_until = self._shut_until(now)
+        shut_until = self._shut_until(self.clock.now()) if self.clock.known else None
         return Standing(
             open=shut_until is None,
             opens_at=None if shut_until == NEVER_AT else shut_until,
             fenced=self.ledger.verdict == "fenced",
             storing=self.ledger.degraded is None,
+            clock_known=self.clock.known,
             passback=self.passback,
         )
 
@@ -230,7 +232,7 @@ class Entering:
         )
         until_at = decision.opens_at
         if decision.reason is Reason.FULL:
-            until_at = self.ledger.book.sellable_now(arrival.type, self.clock.now()).holds_until
+            until_at = self._full_until(arrival.type)
         return Answered(
             event=LaneEvent.REFUSED,
             reason=decision.reason,
@@ -238,6 +240,10 @@ class Entering:
             until_at=until_at,
             help_why=called_for(decision.reason) if decision.call_help else "",
         )
+
+    def _full_until(self, kind: SpotType) -> datetime | None:
+        counts = self.ledger.counts()
+        return counts[kind].holds_until if kind in counts else None
 
     def _ticket(self, stay: Stay) -> Ticket | None:
         return self.office.issue_ticket(stay) if stay.credential.kind is CredentialKind.TICKET else None

@@ -17,7 +17,7 @@ from edge.ledger import Ledger
 from edge.reading_keys import MOST_KEYS
 from edge.store.opening import Witness, write_witness
 from edge.store.store import HOUR_US, Store
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from sync.instants import to_us
 
 LOG_KEPT = timedelta(days=14)
@@ -32,7 +32,7 @@ EVERY_S = 30.0
 class Housekeeping:
     """Tidies one ledger."""
 
-    def __init__(self, ledger: Ledger, store: Store, *, clock: Clock, max_bytes: int) -> None:
+    def __init__(self, ledger: Ledger, store: Store, *, clock: TrustedClock, max_bytes: int) -> None:
         """`max_bytes` is what the file may hold."""
         self._ledger = ledger
         self._store = store
@@ -48,7 +48,7 @@ class Housekeeping:
 
     async def step(self) -> bool:
         """Let go of at most a thousand rows and look at the bound; whether there is more to let go."""
-        now = self._clock.now()
+        now = self._clock.released_before()
         if not self._ledger.gateway and self._ledger.backlog:
             self._ledger.acknowledge(self._ledger.last_seq, self._ledger.last_hash)
         hour = to_us(now - LOG_KEPT) // HOUR_US

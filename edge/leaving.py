@@ -25,7 +25,7 @@ from edge.store.cipher import PlateKeys
 from edge.terminals import Outcome
 from edge.ticket_office import ReadToken, TicketOffice
 from edge.visit import Answered, PresentedKind, Visit
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.decision import Reason
 from parking.demands import Demand
 from parking.departure import Departure, decide_exit
@@ -70,7 +70,7 @@ class Leaving:
     plates: PlateKeys
     bookings: Bookings
     log: LotLaneLog
-    clock: Clock
+    clock: TrustedClock
     new_id: Callable[[], str]
 
     async def decide(self, visit: Visit) -> Answered:
@@ -141,10 +141,13 @@ class Leaving:
         return token is not None, None if token is None else self.stay_of(token)
 
     def quote(self, stay: Stay, now: datetime) -> Quote:
-        """What the stay owes at `now`; changes nothing."""
+        """What the stay owes at `now`; changes nothing. While the time is unknown a booking covers all, and hours that nobody knows are the cheapest."""
         booked_until = self.bookings.covers_until(stay)
+        if booked_until is not None and not self.clock.known:
+            booked_until = max(booked_until, now)
         charged = stay if booked_until is None else _charged_after(stay, min(booked_until, now))
-        price = self.prices.price_of(charged, now)
+        knew = self.clock.knew(stay.entered_at or stay.admitted_at)
+        price = self.prices.price_of(charged, now) if knew else self.prices.least_price_of(charged, now)
         owed_minor = max(0, price.total_minor - self.payments.paid_minor(stay))
         prepaid = booked_until is not None and now <= booked_until
         return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now, prepaid=prepaid)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from parking.least_price import least_price
 from parking.price import Price, hourly_hint, price
 from parking.stays import Stay
 from parking.tariff import Tariff, tariff_in_force
@@ -67,7 +68,13 @@ class PriceList:
     def price_of(self, stay: Stay, until: datetime) -> Price:
         """What the stay costs from its entry until `until`, with its locked factor."""
         since = stay.entered_at or stay.admitted_at
-        return price(self.of(stay), since, until, spot_type=stay.type, factor_1e4=stay.factor_1e4)
+        return price(self.of(stay), since, max(since, until), spot_type=stay.type, factor_1e4=stay.factor_1e4)
+
+    def least_price_of(self, stay: Stay, until: datetime) -> Price:
+        """What the stay costs at the least, whatever hours it was that it began in."""
+        since = stay.entered_at or stay.admitted_at
+        elapsed = max(since, until) - since
+        return least_price(self.of(stay), since, elapsed, spot_type=stay.type, factor_1e4=stay.factor_1e4)
 
     def glance(self, at: datetime) -> PriceAtAGlance:
         """The price as a screen shows it, computed once for each minute."""

@@ -1,6 +1,6 @@
 """Keeps promises in step with time: every open stay keeps a claim, and who was let in and never came is forgotten.
 
-Next files: parking/extension.py (what is to be done), edge/ledger.py. Extension follows civil time; the five minutes after which an
+Next files: parking/extension.py (what is to be done), edge/ledger.py. Extension follows civil time by its lower bound; the five minutes after which an
 admitted stay without passage is void are real ones, and begin anew when the agent starts.
 """
 
@@ -17,7 +17,7 @@ import structlog
 from edge.change import Change, Conflict, fact
 from edge.ledger import Ledger
 from edge.promise_facts import Risk, RisksTold, at_risk, rehomed
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.extension import Extension, due, extend, next_due_at
 from parking.ids import ClaimId, StayId
 from parking.stays import Stay, StayEvent, StayState
@@ -37,7 +37,7 @@ class Promises:
     """The upkeep of claims and stays."""
 
     ledger: Ledger
-    clock: Clock
+    clock: TrustedClock
     new_id: Callable[[], str]
     void_after_s: float
     _admitted_since: dict[StayId, float] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Promises:
 
     def tick(self) -> None:
         """Extend what comes near its end and void what never came."""
-        now = self.clock.now()
+        now = self.clock.lower_bound()
         for stay in due(self.ledger.book, now):
             plan = extend(
                 self.ledger.book, stay, now=now, new_claim=ClaimId(self.new_id()), epoch=self.ledger.epoch
@@ -136,7 +136,7 @@ class Promises:
         waits = [LONGEST_WAIT_S]
         due_at = next_due_at(self.ledger.book)
         if due_at is not None:
-            waits.append(max(0.05, self.clock.real_s(due_at - self.clock.now())))
+            waits.append(max(0.05, self.clock.real_s(due_at - self.clock.lower_bound())))
         if any(stay.claim is None for stay in self.ledger.open_stays()):
             waits.append(max(0.05, self.clock.real_s(LOOKS_AHEAD_EVERY)))
         if self._admitted_since:

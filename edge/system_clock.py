@@ -31,6 +31,10 @@ class SystemClock:
         """The civil instant, aware UTC."""
         return datetime.now(UTC)
 
+    def knew(self, at: datetime) -> bool:  # noqa: ARG002 - the protocol's
+        """Always."""
+        return True
+
     def lower_bound(self) -> datetime:
         """The civil instant itself."""
         return self.now()

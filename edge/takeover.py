@@ -36,7 +36,7 @@ from edge.unit import read_unit
 from edge.writer import ThreadWriter
 from lotgate import __version__
 from parking.admission import Arrival, NewIds, admit_by_hand
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.ids import ClaimId, StayId
 from parking.lot import SpotType
 from parking.stays import Credential, CredentialKind, Stay, StayState
@@ -126,7 +126,7 @@ class Takeover:
     office: TicketOffice
     prices: PriceList
     plates: PlateKeys
-    clock: Clock
+    clock: TrustedClock
 
     async def take_over(self, cars: Iterable[CarInside]) -> list[TakenOver]:
         """Give every car its stay; all of it is durable when this returns."""
@@ -216,7 +216,7 @@ def takeover(config: Path, environment: Mapping[str, str], *, inside: Path, tick
     return 0
 
 
-async def _run(settings: Settings, clock: Clock, cars: Sequence[CarInside]) -> list[TakenOver]:
+async def _run(settings: Settings, clock: TrustedClock, cars: Sequence[CarInside]) -> list[TakenOver]:
     unit = read_unit(settings.key_file, settings.store.path)
     plates = PlateKeys(unit.key.derive("plates"))
     opened = open_store(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -61,25 +62,33 @@ class Calendar:
 
     def passes_at(self, day: date, minute: int) -> datetime:
         """The first instant (UTC) at which the wall clock shows `minute` minutes past midnight of `day`, or later."""
-        days, rest = divmod(minute, DAY_MIN)
-        wall = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), self.zone)
-        first = wall.astimezone(UTC)
-        if first.astimezone(self.zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
-            return first
-        return self._jump_between(wall.replace(fold=1).astimezone(UTC), first)
+        return _passes_at(self.timezone, day, minute)
 
-    def _jump_between(self, before: datetime, after: datetime) -> datetime:
-        """The instant, to the second, at which the offset changes between the two."""
-        old = before.astimezone(self.zone).utcoffset()
-        low, high = 0, int((after - before).total_seconds())
-        while high - low > 1:
-            middle = (low + high) // 2
-            at = before + timedelta(seconds=middle)
-            if at.astimezone(self.zone).utcoffset() == old:
-                low = middle
-            else:
-                high = middle
-        return before + timedelta(seconds=high)
+
+@lru_cache(maxsize=4_096)
+def _passes_at(timezone: str, day: date, minute: int) -> datetime:
+    """Kept, since one price asks for the same few instants over and over, and a least price hundreds of times."""
+    zone = ZoneInfo(timezone)
+    days, rest = divmod(minute, DAY_MIN)
+    wall = datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone)
+    first = wall.astimezone(UTC)
+    if first.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
+        return first
+    return _jump_between(wall.replace(fold=1).astimezone(UTC), first, zone)
+
+
+def _jump_between(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The instant, to the second, at which the offset changes between the two."""
+    old = before.astimezone(zone).utcoffset()
+    low, high = 0, int((after - before).total_seconds())
+    while high - low > 1:
+        middle = (low + high) // 2
+        at = before + timedelta(seconds=middle)
+        if at.astimezone(zone).utcoffset() == old:
+            low = middle
+        else:
+            high = middle
+    return before + timedelta(seconds=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,10 @@ class TrustedClock(Clock, Protocol):
         """Whether windows can be judged: False while the quality is unknown."""
         ...
 
+    def knew(self, at: datetime) -> bool:
+        """Whether the time was known when it was written down as `at`."""
+        ...
+
     def lower_bound(self) -> datetime:
         """The civil instant that has certainly passed: where a promise made now begins. Never goes back."""
         ...
@@ -88,6 +92,10 @@ class ScaledClock:
 
     @property
     def known(self) -> bool:
+        """Always."""
+        return True
+
+    def knew(self, at: datetime) -> bool:  # noqa: ARG002 - the protocol's
         """Always."""
         return True
 

@@ -195,6 +195,10 @@ class HandClock:
         """Always: the history is the truth."""
         return True
 
+    def knew(self, at: datetime) -> bool:  # noqa: ARG002 - the protocol's
+        """Always."""
+        return True
+
     def lower_bound(self) -> datetime:
         """The civil instant itself."""
         return self.at

@@ -48,6 +48,9 @@ class HandClock:
     def known(self) -> bool:
         return True
 
+    def knew(self, _at: datetime) -> bool:
+        return True
+
     def lower_bound(self) -> datetime:
         return self.at
 
