@@ -1,9 +1,10 @@
-"""The whole thing on one machine: broker, PostGIS, centre, line, agent and lot as real processes, faults on schedule, a report at the end.
+"""The whole thing on one machine: broker, PostGIS, provider, centre, line, agent, lot as real processes, faults on schedule, a report at the end.
 
 What happens, in order: the services start on free ports; the lot's gateway enrols; the cars that are inside at the start are taken over into
-the ledger as an operator would do it in a full car park; the agent and the lot run. At one third the line is cut, in the middle of
-the cut the agent is killed with -9 and started again, at two thirds the line is mended. Then nobody arrives any more; when all is quiet
-and uploaded, what each side has on record is compared (simulators/report.py). Next file: simulators/demo_acts.py.
+the ledger as an operator would do it in a full car park; the agent and the lot run, and drivers book on the web. At one third the line is cut,
+between the lot's vote on a booking and the decision's telling; in the middle of the cut the agent is killed with -9 and started again; then the
+driver in doubt comes with the pass; at two thirds the line is mended. At the end nobody arrives any more; when all is quiet and uploaded, what
+each side has on record is compared (simulators/report.py). Next file: simulators/demo_acts.py.
 
 A process that ends unasked ends the demo, which then ends all others.
 """
@@ -12,39 +13,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeVar
 
 from parking.clock import CivilScale
 from simulators.agent_keeper import AgentKeeper
 from simulators.broker import Broker
 from simulators.broker_tap import BrokerTap
 from simulators.database import DatabaseCluster
+from simulators.decision_cut import DecisionCut
 from simulators.demo_acts import DemoActs
 from simulators.demo_news import RecordFollower
 from simulators.demo_plan import Addresses, DemoPlan, Progress
-from simulators.evidence import count_log, read_cloud, read_edge
+from simulators.demo_programs import DATABASE, DemoPrograms
+from simulators.demo_provider import DemoProvider
+from simulators.demo_tasks import doing_while, in_thread
+from simulators.demo_web import DemoWeb
+from simulators.evidence import count_doubts, count_log, read_cloud, read_edge
 from simulators.gateway_watch import GatewayWatch
 from simulators.lot_files import DemoLot, LotFiles, write_lot
-from simulators.lot_plan import read_plan
-from simulators.lot_process import write_inside
 from simulators.network import Line
-from simulators.programs import Program, bound_to_us, lotgate, run_once
+from simulators.programs import Program, bound_to_us
 from simulators.record import read_record
 from simulators.report import DemoRun, Report, compare
 from simulators.subscriber import Subscriber
 
-SCALE_VARIABLE = "LOTGATE_CIVIL_SCALE"
 START_S = 180.0
-LEAST_AHEAD_S = 8.0
-AHEAD_OF_START = 2.5
+LEAST_AHEAD_S = 12.0
+AHEAD_OF_START = 2.0
 """Traffic is drawn from the anchor on, and the anchor lies so many times ahead as broker, database and schema took: all is up when it comes."""
 SHOW_EVERY_S = 0.25
-DATABASE = "lotgate"
-
-_T = TypeVar("_T")
 
 
 class Demo:
@@ -60,11 +59,20 @@ class Demo:
         self.progress = Progress(began_s=time.monotonic())
         self._folder = folder
         self._changed = changed
-        self._token = token_hex(8)
         self._cluster = DatabaseCluster(durable=True)
         self._broker = Broker(folder, prefix=bound_to_us([]))
-        self._scale = CivilScale(
-            anchor_at=plan.anchor_at, anchor_monotonic=time.monotonic(), speed=plan.speed
+        self._provider = DemoProvider(folder, plan.seed)
+        self._cut = DecisionCut()
+        self._programs = DemoPrograms(
+            plan=plan,
+            folder=folder,
+            token=token_hex(8),
+            cluster=self._cluster,
+            scale=self._scale_in(0.0),
+            provider=self._provider,
+        )
+        self._web = DemoWeb(
+            programs=self._programs, provider=self._provider, news=self.progress.web, tell=self._tell
         )
 
     async def run(self) -> Report:
@@ -78,40 +86,44 @@ class Demo:
         try:
             return await self._run()
         finally:
-            await _in_thread(self._cluster.stop)
-            await _in_thread(self._broker.stop)
+            await in_thread(self._cluster.stop)
+            await in_thread(self._broker.stop)
 
     async def _run(self) -> Report:
         self._tell("…", "starting broker and database")
         began_s = time.monotonic()
-        await asyncio.gather(_in_thread(self._broker.start), _in_thread(self._start_database))
+        await asyncio.gather(in_thread(self._broker.start), in_thread(self._start_database))
         tap = BrokerTap(broker_port=self._broker.port, monotonic=time.monotonic)
         await tap.start()
         try:
-            await run_once(
-                "migrate", lotgate("cloud", "migrate"), self._environment(), self._folder / "migrate.log"
-            )
+            await self._programs.migrate()
             ahead_s = max(LEAST_AHEAD_S, AHEAD_OF_START * (time.monotonic() - began_s))
-            self._scale = CivilScale(
-                anchor_at=self.plan.anchor_at,
-                anchor_monotonic=time.monotonic() + ahead_s,
-                speed=self.plan.speed,
-            )
-            return await self._with_centre(tap)
+            self._programs.scale = self._scale_in(ahead_s)
+            return await self._with_provider(tap)
         finally:
             await tap.stop()
 
+    async def _with_provider(self, tap: BrokerTap) -> Report:
+        try:
+            await self._provider.start(self._programs.environment(), START_S)
+            return await doing_while(self._with_centre(tap), self._provider.fail_when_it_ends())
+        finally:
+            await self._provider.stop()
+
     async def _with_centre(self, tap: BrokerTap) -> Report:
         port_file = self._folder / "cloud.port"
-        cloud = self._program("cloud", "cloud", "serve", "--port", "0", "--port-file", str(port_file))
+        cloud = self._programs.program(
+            "cloud", "cloud", "serve", "--port", "0", "--port-file", str(port_file)
+        )
         self._tell("…", "starting the centre")
         try:
             await cloud.start()
             cloud_port = int(await cloud.wait_for_file(port_file, START_S))
-            line = Line("127.0.0.1", cloud_port)
+            await self._provider.tell_centre(f"http://127.0.0.1:{cloud_port}")
+            line = Line("127.0.0.1", cloud_port, filters=self._cut.filters)
             await line.start()
             try:
-                return await _while(self._with_line(line, tap, cloud_port), cloud.fail_when_it_ends())
+                return await doing_while(self._with_line(line, tap, cloud_port), cloud.fail_when_it_ends())
             finally:
                 await line.stop()
         finally:
@@ -126,18 +138,20 @@ class Demo:
         )
         files = write_lot(lot_of_cars)
         self.progress.lot_name = lot_of_cars.name
+        self._web.lot_id = files.lot_id
         self._tell("…", "enrolling the gateway")
-        await self._enrol(files, cloud_port)
-        lot = self._lot(files, await self._take_over(files))
+        await self._programs.enrol(files, cloud_port)
+        tickets, _ = await asyncio.gather(self._programs.take_over(files), self._programs.put_tariff(files))
+        lot = self._programs.lot(files, tickets)
         keeper = AgentKeeper(
-            agent=self._program("agent", "edge", "run", "--config", str(files.lot_toml)),
+            agent=self._programs.program("agent", "edge", "run", "--config", str(files.lot_toml)),
             port_file=files.api_port_file,
             failpoints=self.plan.agent_failpoints,
             start_s=START_S,
             told=self._agent_is,
         )
         try:
-            return await _while(
+            return await doing_while(
                 self._with_agent(files, lot, cloud_port, keeper=keeper, line=line, tap=tap), keeper.run()
             )
         finally:
@@ -160,30 +174,34 @@ class Demo:
         self.progress.spaces = int(str(ready["places"]))
         centre = f"http://127.0.0.1:{cloud_port}"
         self._open_doors(files, centre)
-        watch = GatewayWatch(self._cluster.url(DATABASE), files.lot_id)
-        async with Subscriber(centre, self._token, files.lot_id) as subscriber, watch:
+        watch = GatewayWatch(self._programs.centre_s_database, files.lot_id)
+        subscriber = Subscriber(centre, self._programs.token, files.lot_id)
+        async with subscriber, watch, self._web.traffic(lot, centre) as web:
             acts = DemoActs(
                 plan=self.plan,
                 progress=self.progress,
                 tell=self._tell,
                 line=line,
+                cut=self._cut,
+                web=web,
                 keeper=keeper,
                 lot=lot,
                 ledger=_ledger_of(files),
                 watch=watch,
             )
-            await _while(
+            await doing_while(
                 self._act(acts), lot.fail_when_it_ends(), self._show(files, lot, watch, tap, subscriber)
             )
             return await self._compare(files, tap, subscriber, acts)
 
     async def _act(self, acts: DemoActs) -> None:
         await acts.watch.wait_until(lambda state: state.acknowledged_seq > 0, START_S)
-        ahead_s = self._scale.anchor_monotonic - time.monotonic()
+        ahead_s = self._programs.scale.anchor_monotonic - time.monotonic()
         self._tell("…", f"all is up; cars come in {max(0.0, ahead_s):.0f} s")
         await asyncio.sleep(max(0.0, ahead_s))
         await acts.traffic()
         await acts.come_to_rest()
+        await self._web.settled(acts.ledger)
 
     async def _compare(
         self, files: LotFiles, tap: BrokerTap, subscriber: Subscriber, acts: DemoActs
@@ -191,9 +209,10 @@ class Demo:
         self._tell("…", "comparing")
         # In this order: what is read later can only hold more, and is never missed for having come in between.
         delivered = list(tap.delivered)
-        truth = await _in_thread(lambda: read_record(files.record))
-        edge = await _in_thread(lambda: read_edge(acts.ledger))
-        cloud = await _in_thread(lambda: read_cloud(self._cluster.url(DATABASE), files.lot_id))
+        truth = await in_thread(lambda: read_record(files.record))
+        edge = await in_thread(lambda: read_edge(acts.ledger))
+        cloud = await in_thread(lambda: read_cloud(self._programs.centre_s_database, files.lot_id))
+        bookings = await self._web.evidence(acts.ledger)
         at_kiosks = sum(1 for line in truth if line["what"] == "answered" and int(str(line["status"])) >= 500)
         run = DemoRun(
             seconds=self.plan.seconds,
@@ -201,14 +220,18 @@ class Demo:
             seed=self.plan.seed,
             link_cuts=len(acts.line_down),
             agent_kills=acts.keeper.kills,
-            http_5xx=at_kiosks + subscriber.server_errors(),
+            http_5xx=at_kiosks + subscriber.server_errors() + self._web.errors,
             asked=subscriber.asked,
             drain_seconds=acts.drain_s,
             seen=subscriber.seen,
             line_down=acts.line_down,
+            line_cut=acts.line_cut,
+            booked=self.plan.bookings,
         )
-        report = await _in_thread(
-            lambda: compare(truth=truth, delivered=delivered, edge=edge, cloud=cloud, run=run)
+        report = await in_thread(
+            lambda: compare(
+                truth=truth, delivered=delivered, edge=edge, cloud=cloud, bookings=bookings, run=run
+            )
         )
         self.progress.done = True
         self._changed()
@@ -216,46 +239,13 @@ class Demo:
 
     # The parts
 
-    async def _enrol(self, files: LotFiles, cloud_port: int) -> None:
-        inviting = lotgate("cloud", "gateways", "invite", "--lot", files.lot_id)
-        code = await run_once("invite", inviting, self._environment(), self._folder / "invite.log")
-        enrolling = lotgate("edge", "enrol", "--config", str(files.lot_toml), "--code", code)
-        enrolling += ["--url", f"http://127.0.0.1:{cloud_port}"]
-        await run_once("enrol", enrolling, self._environment(), self._folder / "enrol.log")
-
-    async def _take_over(self, files: LotFiles) -> Path:
-        """The cars that are inside already become stays with tickets, by the command that an operator has for it."""
-        inside, tickets = self._folder / "inside.csv", self._folder / "tickets.csv"
-        now = self._scale.at(time.monotonic())
-        write_inside(read_plan(files.lot_toml), self.plan.seed, self._scale, inside, now)
-        taking = lotgate("edge", "takeover", "--config", str(files.lot_toml))
-        taking += ["--inside", str(inside), "--tickets", str(tickets)]
-        await run_once("takeover", taking, self._environment(), self._folder / "takeover.log")
-        return tickets
-
-    def _lot(self, files: LotFiles, tickets: Path) -> Program:
-        arguments = ["simulate", "--config", str(files.lot_toml), "--seed", str(self.plan.seed)]
-        arguments += ["--tickets", str(tickets), "--record", str(files.record), "--orders"]
-        return self._program("lot", *arguments, talks=True)
-
-    def _program(self, name: str, *arguments: str, talks: bool = False) -> Program:
-        return Program(
-            name=name,
-            command=lotgate(*arguments),
-            environment=self._environment(),
-            log=self._folder / f"{name}.log",
-            talks=talks,
+    def _scale_in(self, ahead_s: float) -> CivilScale:
+        """The civil scale whose anchor is so many seconds ahead."""
+        return CivilScale(
+            anchor_at=self.plan.anchor_at,
+            anchor_monotonic=time.monotonic() + ahead_s,
+            speed=self.plan.speed,
         )
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "LOTGATE_CLOUD_DATABASE_URL": self._cluster.url(DATABASE),
-            "LOTGATE_CLOUD_TOKENS": self._token,
-            "LOTGATE_CLOUD_KEY_FILE": str(self._folder / "cloud.key"),
-            "LOTGATE_CLOUD_POOL_MAX": "20",
-            SCALE_VARIABLE: str(self._scale),
-            **self.plan.environment,
-        }
 
     def _start_database(self) -> None:
         self._cluster.start(timeout_s=START_S)
@@ -266,7 +256,7 @@ class Demo:
     def _open_doors(self, files: LotFiles, centre: str) -> None:
         lot = f"http://127.0.0.1:{files.api_port_file.read_text().strip()}"
         self.progress.addresses = Addresses(
-            console=f"{centre}/console?token={self._token}",
+            console=f"{centre}/console?token={self._programs.token}",
             entry_kiosk=f"{lot}/kiosk/entry-1?token={files.tokens['kiosk-entry-1']}",
             exit_kiosk=f"{lot}/kiosk/exit-1?token={files.tokens['kiosk-exit-1']}",
             status_page=f"{lot}/?token={files.tokens['staff']}",
@@ -285,8 +275,9 @@ class Demo:
             progress.lot = status or {}
             state = watch.state
             progress.acknowledged_seq, progress.conflicts = state.acknowledged_seq, state.conflicts
-            logged = await _in_thread(lambda: count_log(ledger))
+            logged = await in_thread(lambda: count_log(ledger))
             progress.backlog = max(0, logged - state.acknowledged_seq)
+            progress.web.doubts(await in_thread(lambda: count_doubts(ledger)), time.monotonic())
             progress.knew_ms = progress.news.known_after_ms(subscriber.seen)
             progress.readings_acknowledged = len(tap.delivered)
             progress.asked, progress.server_errors = subscriber.asked, subscriber.errors
@@ -310,29 +301,3 @@ class Demo:
 
 def _ledger_of(files: LotFiles) -> Path:
     return files.lot_toml.with_name("ledger.sqlite")
-
-
-async def _while(doing: Coroutine[object, object, _T], *watching: Coroutine[object, object, None]) -> _T:
-    """Do something while others go on for ever; whichever of them fails first ends it."""
-    main = asyncio.ensure_future(doing)
-    others = [asyncio.ensure_future(each) for each in watching]
-    try:
-        await asyncio.wait({main, *others}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in (main, *others):
-            each.cancel()
-        await asyncio.gather(main, *others, return_exceptions=True)
-    for each in others:
-        if not each.cancelled():
-            each.result()
-    return main.result()
-
-
-async def _in_thread(work: Callable[[], _T]) -> _T:
-    """Work in a thread to its end, also where the demo is to end meanwhile: a server that is starting is stopped once it is up."""
-    working = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(working)
-    except asyncio.CancelledError:
-        await asyncio.wait({working})
-        raise

@@ -11,11 +11,13 @@ from functools import partial
 from pathlib import Path
 
 from simulators.agent_keeper import AgentKeeper
+from simulators.decision_cut import DecisionCut
 from simulators.demo_plan import DemoPlan, Progress
-from simulators.evidence import count_log
+from simulators.evidence import count_acknowledged, count_log
 from simulators.gateway_watch import GatewayState, GatewayWatch
 from simulators.network import Direction, Flow, Line
 from simulators.programs import Program
+from simulators.web_traffic import WebTraffic
 
 ON_THEIR_WAY_S = 0.2
 ONE_SIDED_S = 10.0
@@ -26,17 +28,23 @@ Status = Mapping[str, object]
 
 @dataclass(slots=True, kw_only=True)
 class DemoActs:
-    """The acts and the parts that they act on. `line_down` are the spells without a line, each until the backlog was drained."""
+    """The acts and the parts that they act on. `web` None: nobody books.
+
+    `line_down` are the spells without a line, each until the backlog was drained, `line_cut` the same until the line was back.
+    """
 
     plan: DemoPlan
     progress: Progress
     tell: Callable[[str, str], None]
     line: Line
+    cut: DecisionCut
+    web: WebTraffic | None
     keeper: AgentKeeper
     lot: Program
     ledger: Path
     watch: GatewayWatch
     line_down: list[tuple[float, float]] = field(default_factory=list)
+    line_cut: list[tuple[float, float]] = field(default_factory=list)
     drain_s: float | None = None
 
     async def traffic(self) -> None:
@@ -45,6 +53,7 @@ class DemoActs:
         self.progress.started_s = time.monotonic()
         self.tell("▲", "traffic")
         ordering = asyncio.create_task(self._orders())
+        booking = asyncio.create_task(self._bookings(self.progress.started_s))
         try:
             await self._until_s(third_s)
             if self.plan.cut_line:
@@ -57,9 +66,11 @@ class DemoActs:
             await self._until_s(3 * third_s)
             if mending is not None:
                 await mending
+            await booking
         finally:
-            ordering.cancel()
-            await asyncio.gather(ordering, return_exceptions=True)
+            for task in (ordering, booking):
+                task.cancel()
+            await asyncio.gather(ordering, booking, return_exceptions=True)
 
     async def come_to_rest(self) -> None:
         """Nobody arrives or sets off any more; who is at a lane goes through and parks; then everything is uploaded.
@@ -82,15 +93,17 @@ class DemoActs:
 
         It waits for facts that were applied without the gateway ever being told: they come a second time when the line is back.
         """
+        if self.web is not None and await self.web.doubt(self.cut, self.line):
+            self.tell("✂", "the lot has voted, the decision is made, and its telling is lost on the line")
         self._line_is(up=False)
         self.tell("✂", "the centre's answers are lost")
         self.line.flow(Direction.DOWN, Flow.SWALLOW)
         await asyncio.sleep(ON_THEIR_WAY_S)
-        before = (await self.watch.fresh()).acknowledged_seq
+        heard = await asyncio.to_thread(count_acknowledged, self.ledger)
         with suppress(TimeoutError):
-            await self.watch.wait_until(lambda state: state.acknowledged_seq > before, ONE_SIDED_S)
+            await self.watch.wait_until(lambda state: state.acknowledged_seq > heard, ONE_SIDED_S)
         self.line.cut()
-        unanswered = self.watch.state.acknowledged_seq - before
+        unanswered = self.watch.state.acknowledged_seq - heard
         self.tell("✂", f"the line is cut; {unanswered} facts arrived and the lot does not know it")
 
     async def _kill(self) -> None:
@@ -110,6 +123,11 @@ class DemoActs:
         self.line_down[-1] = (self.line_down[-1][0], time.monotonic())
         self.tell("✓", f"drained in {self.drain_s:.1f} s")
 
+    async def _bookings(self, started_s: float) -> None:
+        if self.web is not None:
+            await self.web.run(started_s)
+            await self.web.ended()
+
     async def _orders(self) -> None:
         for at_s, order in sorted(self.plan.orders, key=lambda each: each[0]):
             await self._until_s(at_s)
@@ -118,8 +136,11 @@ class DemoActs:
     def _line_is(self, *, up: bool) -> None:
         self.progress.line_up = up
         self.progress.line_down_s = None if up else time.monotonic()
-        if not up:
+        if up:
+            self.line_cut[-1] = (self.line_cut[-1][0], time.monotonic())
+        else:
             self.line_down.append((time.monotonic(), float("inf")))
+            self.line_cut.append((time.monotonic(), float("inf")))
 
     async def _logged(self) -> int:
         return await asyncio.to_thread(count_log, self.ledger)

@@ -46,6 +46,9 @@ class News:
             self.with_line_down[what] += 1
         if "lane" in line:
             self._at_lane(self.lanes.setdefault(str(line["lane"]), LaneNews()), what, line)
+        if what == "entered" and "reservation" in line:
+            self.counts["pass"] += 1
+            self.with_line_down["pass"] += not line_up
         if what == "payment":
             self.paid_minor += int(str(line["amount_minor"]))
             self.currency = str(line["currency"])
@@ -93,6 +96,7 @@ SHOWN = {
     "plate": "let in by plate",
     "ticket": "ticket at the reader",
     "code": "ticket shown again",
+    "pass": "let in by pass",
 }
 
 

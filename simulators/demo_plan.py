@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from simulators.demo_news import News
+from simulators.web_traffic import WebNews
 
 RUSH_HOUR = datetime(2026, 11, 28, 12, 40, tzinfo=UTC)
 
@@ -25,6 +26,7 @@ class DemoPlan:
     anchor_at: datetime = RUSH_HOUR
     cut_line: bool = True
     kill_agent: bool = True
+    bookings: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
     agent_failpoints: Sequence[str] = ()
     orders: Sequence[tuple[float, Mapping[str, object]]] = ()
@@ -61,6 +63,7 @@ class Progress:
     knew_ms: float | None = None
     conflicts: int = 0
     news: News = field(default_factory=News)
+    web: WebNews = field(default_factory=WebNews)
     backlog: int = 0
     waited: int = 0
     acknowledged_seq: int = 0

@@ -18,6 +18,11 @@ LABELS = {
     "drain_seconds": "backlog drained in, s",
     "decision_ms": "decision at the lane, ms",
     "sensor_to_cloud_ms": "sensor to subscriber, ms",
+    "bookings_confirmed": "bookings on the web",
+    "bookings_lost_race": "heard just taken",
+    "bookings_turned_away": "not booked, line down",
+    "passes_admitted_offline": "passes admitted, line down",
+    "oldest_doubt_seconds": "longest in doubt, s",
     "readings_lost": "readings acknowledged but lost",
     "events_lost": "facts lost",
     "events_duplicated": "facts twice",
@@ -26,6 +31,11 @@ LABELS = {
     "conflicts": "conflicts",
     "arm_down_on_occupied_loop": "arm down on a car",
     "http_5xx": "server errors",
+    "captured_without_booking": "money taken without a booking",
+    "booked_without_capture": "booked and never paid",
+    "bookings_in_doubt_now": "bookings still in doubt",
+    "bookings_told_wrong": "drivers told what was not so",
+    "bookings_decided_differently": "lot and centre decided apart",
 }
 GOOD, BAD = {False: "✓", True: "ok"}, {False: "■", True: "!!"}
 

@@ -16,19 +16,13 @@ from rich.text import Text
 
 from simulators.demo_news import LaneNews
 from simulators.demo_plan import DemoPlan, Progress
+from simulators.demo_stories import COLOURS, stories
 
 WIDTH = 100
 ALL_ROWS = 42
+ROWS_FOR_LANES = 28
+"""In a lower terminal two lanes share a row."""
 BAR = 24
-COLOURS = {
-    "✓": "green",
-    "▲": "green",
-    "…": "blue",
-    "✂": "yellow",
-    "■": "bold red",
-    "○": "dim",
-    "▬": "dim",
-}
 ASCII = {"✓": "ok", "▲": "up", "…": "..", "✂": "cut", "■": "!!", "○": "o", "▬": "--"}
 
 
@@ -101,8 +95,9 @@ class DemoView:
 def page_of(plan: DemoPlan, progress: Progress, now_s: float, width: int, rows: int) -> list[Text]:
     """The lines of the live view, at most `rows` of them."""
     page = [_head(plan, progress, now_s, width), _bar(plan, progress, now_s, width)]
-    page += [_rule("Lot", width), *_lot(progress, now_s)]
-    page += [_rule("Stories", width), *_stories(plan, progress, now_s)]
+    lot = _lot(progress, now_s)
+    page += [_rule("Lot", width), *(lot if rows >= ROWS_FOR_LANES else _side_by_side(lot, width))]
+    page += [_rule("Stories", width), *stories(plan, progress, now_s)]
     page += [_rule("What must hold", width), *_holds(progress)]
     if progress.addresses is not None:
         page += [_rule("Look", width)]
@@ -184,6 +179,16 @@ def _lot(progress: Progress, now_s: float) -> list[Text]:
     return [first, *lanes]
 
 
+def _side_by_side(lot: list[Text], width: int) -> list[Text]:
+    """The same with two lanes in a row, entries left and exits right."""
+    first, lanes = lot[:1], lot[1:]
+    half = -(-len(lanes) // 2)
+    for left in lanes[:half]:
+        left.truncate(width // 2, overflow="ellipsis", pad=True)
+    right = [*lanes[half:], Text("")]
+    return [*first, *(left + other for left, other in zip(lanes[:half], right, strict=False))]
+
+
 def _lane(name: str, lane: LaneNews, waiting: int) -> Text:
     arm = ("▲ up  ", "green") if lane.arm == "up" else ("▬ down", "dim")
     what = lane.doing or ("a vehicle is here" if lane.vehicle_here else "no vehicle")
@@ -195,63 +200,6 @@ def _lane(name: str, lane: LaneNews, waiting: int) -> Text:
         (what, "" if lane.doing else "dim"),
         behind,
     )
-
-
-def _stories(plan: DemoPlan, progress: Progress, now_s: float) -> list[Text]:
-    return [
-        _story(1, "Walk-in", *_walk_in(progress)),
-        _story(3, "Line down", *_line_down(plan, progress, now_s)),
-        _story(5, "Power cut", *_power_cut(plan, progress, now_s)),
-    ]
-
-
-def _story(number: int, name: str, mark: str, what: str) -> Text:
-    return Text.assemble(
-        " ", (mark, COLOURS[mark]), f" {number}  {name:<11} ", (what, "dim" if mark == "○" else "")
-    )
-
-
-def _walk_in(progress: Progress) -> tuple[str, str]:
-    news = progress.news
-    if news.first_decision_ms is None:
-        return "○", "the first car comes soon"
-    knew = f", a subscriber knew in {progress.knew_ms:.0f} ms" if progress.knew_ms is not None else ""
-    figures = f"the barrier was told in {news.first_decision_ms:.0f} ms{knew}"
-    return ("…" if progress.knew_ms is None else "✓"), figures
-
-
-def _line_down(plan: DemoPlan, progress: Progress, now_s: float) -> tuple[str, str]:
-    down = progress.news.with_line_down
-    cars = f"{down['entered']} cars in, {down['left']} out, {_refused(down['turned_away'])}"
-    if progress.line_down_s is not None:
-        return "…", f"{now_s - progress.line_down_s:.0f} s so far, {progress.backlog} records wait, {cars}"
-    if progress.drain_s is not None:
-        return "✓", f"{cars}; {progress.waited} records drained in {progress.drain_s:.1f} s"
-    if progress.waited:
-        return "…", f"{cars}; {progress.backlog} of {progress.waited} records wait"
-    return "○", _ahead(plan, progress, now_s, 1 / 3)
-
-
-def _power_cut(plan: DemoPlan, progress: Progress, now_s: float) -> tuple[str, str]:
-    if not progress.kills:
-        return "○", _ahead(plan, progress, now_s, 1 / 2)
-    if not progress.agent_up or progress.back_s is None:
-        return "…", "the agent is dead; the arms stay where they are"
-    often = "once" if progress.kills == 1 else f"{progress.kills} times"
-    return (
-        "✓",
-        f"killed {often}, back in {progress.back_s:.1f} s; what it acknowledged is compared at the end",
-    )
-
-
-def _refused(count: int) -> str:
-    return f"{count} turned away" if count else "nobody turned away"
-
-
-def _ahead(plan: DemoPlan, progress: Progress, now_s: float, share: float) -> str:
-    if progress.started_s is None:
-        return "later"
-    return f"in {max(0.0, progress.started_s + share * plan.seconds - now_s):.0f} s"
 
 
 def _holds(progress: Progress) -> list[Text]:

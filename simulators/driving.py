@@ -53,6 +53,7 @@ class Trip:
     vehicle: Vehicle
     ticket: str | None = None
     stay: str | None = None
+    reservation: str | None = None
     empty_handed: int = 0
     asked: bool = False
     open_arms: int = 0
@@ -155,7 +156,7 @@ class LaneOfCars:
         """Show what there is to show, or ask for a ticket; whether it went out."""
         vehicle, gate = trip.vehicle, self.gate
         if trip.ticket is not None and self.eye is not None:
-            gate.asked("code")
+            gate.asked("pass" if vehicle.way is Way.PASS else "code")
             return await self.eye.post("code", {"text": trip.ticket})
         if vehicle.way is Way.PLATE and self.plan.camera_token is not None:
             gate.asked("plate")
@@ -294,7 +295,8 @@ class LaneOfCars:
     def _go(self, trip: Trip, what: str) -> None:
         vehicle = trip.vehicle
         trip.asked, trip.open_arms = False, 0
-        self._note(what, trip, type=vehicle.type.value, way=vehicle.way.value, stay=trip.stay)
+        booked = {} if trip.reservation is None else {"reservation": trip.reservation}
+        self._note(what, trip, type=vehicle.type.value, way=vehicle.way.value, stay=trip.stay, **booked)
         self.onward(trip)
 
     async def _camera(self, vehicle: Vehicle) -> bool:

@@ -126,8 +126,25 @@ def count_log(ledger: Path) -> int:
     Raises:
         sqlite3.Error: it cannot be read.
     """
-    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
-        return int(connection.execute(question("edge_last")).fetchone()[0])
+    return _number(ledger, "edge_last")
+
+
+def count_acknowledged(ledger: Path) -> int:
+    """The newest row of the log that the gateway knows to be applied at the centre.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    return _number(ledger, "edge_acknowledged")
+
+
+def count_doubts(ledger: Path) -> int:
+    """How many bookings the lot holds a place for and does not know the decision of.
+
+    Raises:
+        sqlite3.Error: it cannot be read.
+    """
+    return _number(ledger, "edge_doubts")
 
 
 def read_cloud(database_url: str, lot: str) -> CloudEvidence:
@@ -162,6 +179,11 @@ def read_cloud(database_url: str, lot: str) -> CloudEvidence:
         stays={row["state"]: row["n"] for row in rows["stays"]},
         conflicts=rows["conflicts"][0]["n"],
     )
+
+
+def _number(ledger: Path, asked: str) -> int:
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(question(asked)).fetchone()[0])
 
 
 def _by(rows: Iterable[sqlite3.Row], name: str) -> dict[str, int]:

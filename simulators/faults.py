@@ -7,6 +7,8 @@
     {"do": "unplug", "device": "barriers-entry"}               a cable by its name in lot.toml; "plug" puts it back
     {"do": "mute", "device": "barriers-entry", "unit": 2}      one controller falls silent; "on": false ends it
     {"do": "trick", "lane": "entry-1", "what": "tailgate"}     also "back_out": what the next driver there does
+    {"do": "arrive", "type": "ev", "count": 3}                 so many vehicles more come now; also "stays_min"
+    {"do": "arrive", "code": "LG1:…", "reservation": "…"}      one comes with a pass
     {"do": "decline", "device": "terminal-1"}                  cards are refused; "on": false ends it
     {"do": "lose_answers", "device": "terminal-1", "times": 1} payments are taken and nobody is told
     {"do": "status"}                                           say how things stand
@@ -18,10 +20,12 @@ The broker, the line and the processes are not in the lot: who started them make
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from parking.lot import SpotType
 from simulators.driving import Trick
 from simulators.radio import Lie
 from simulators.running import RunningLot
@@ -87,7 +91,18 @@ class TerminalOrder(_Order):
     times: int = Field(default=1, ge=1, le=1_000)
 
 
-Order = Plain | LieOrder | CableOrder | MuteOrder | TrickOrder | TerminalOrder
+class ArriveOrder(_Order):
+    """More vehicles come, or one with a pass."""
+
+    do: Literal["arrive"]
+    type: SpotType = SpotType.REGULAR
+    count: int = Field(default=1, ge=1, le=100)
+    stays_min: float = Field(default=40.0, gt=0, le=10_000)
+    code: str | None = None
+    reservation: str | None = None
+
+
+Order = Plain | LieOrder | CableOrder | MuteOrder | TrickOrder | TerminalOrder | ArriveOrder
 _ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="do")])
 
 
@@ -111,8 +126,13 @@ def obey(order: Order, lot: RunningLot) -> None:
     Raises:
         FaultRefused: the lot has no such device, lane or place.
     """
-    lot.record.note("fault", order=order.model_dump(mode="json"))
+    if not isinstance(order, ArriveOrder):
+        lot.record.note("fault", order=order.model_dump(mode="json"))
     match order:
+        case ArriveOrder():
+            stays = timedelta(minutes=order.stays_min)
+            for _ in range(order.count):
+                lot.arrive(order.type, stays, code=order.code, reservation=order.reservation)
         case Plain(do="stop_traffic"):
             lot.arrivals_stopped.set()
         case Plain(do="hold"):

@@ -31,8 +31,8 @@ class GatewayWatch:
 
     def __init__(self, database_url: str, lot: str) -> None:
         self.state = GatewayState()
+        self.lot = lot
         self._url = database_url
-        self._lot = lot
         self._read = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._moved_at_s = 0.0
@@ -87,7 +87,7 @@ class GatewayWatch:
             self._url, autocommit=True, row_factory=dict_row
         ) as connection:
             while True:
-                row = await (await connection.execute(statement, {"lot": self._lot})).fetchone()
+                row = await (await connection.execute(statement, {"lot": self.lot})).fetchone()
                 if row is not None:
                     new = GatewayState(
                         acknowledged_seq=row["acknowledged_seq"],

@@ -5,19 +5,20 @@ fields. Each line goes to the operating system as it happens, so that the record
 
     reading    id spot device key occupied topic heartbeat [truth]    a sensor's message goes out (first attempt)
     accepted   id                                             the broker acknowledged it to the sensor's network server
-    entered    vehicle lane type way stay                     a vehicle is through an entry; `stay` as the kiosk named it, or null
+    entered    vehicle lane type way stay [reservation]       a vehicle is through an entry; `stay` as the kiosk named it, or null
     left       vehicle lane stay
     inside     vehicle type way stay                          it was inside when the simulation began
     parked     vehicle spot        unparked  vehicle spot
     turned_away vehicle lane why   backed_out  vehicle lane   attendant  lane did
     arm        lane barrier move safety_loop_occupied_s refused
     loop       barrier loop occupied
-    decision   lane kind ms        button, code, plate, touch, ticket or payment on the wire → OPEN coil on the wire
+    decision   lane kind ms        button, code, pass, plate, touch, ticket or payment on the wire → OPEN coil on the wire
     payment    terminal key amount_minor currency reference
     answered   lane path status    an answer of the local API with a status of 400 or more
     tailgated  vehicle lane
     broker_gone server why         radio_lost id               a message found no room in the waiting line
     fault      order                   what was made to go wrong (simulators/faults.py)
+    web_…      what drivers who book on the web were told (simulators/web_driver.py), in a record of its own
 """
 
 from __future__ import annotations

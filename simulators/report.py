@@ -11,6 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from simulators.booking_differences import (
+    Bookings,
+    compare_bookings,
+    oldest_doubt,
+    passes_admitted_offline,
+)
+from simulators.booking_evidence import BookingEvidence
 from simulators.broker_tap import Delivered
 from simulators.differences import (
     Heard,
@@ -33,11 +40,16 @@ MUST_BE_ZERO = (
     "conflicts",
     "arm_down_on_occupied_loop",
     "http_5xx",
+    "captured_without_booking",
+    "booked_without_capture",
+    "bookings_in_doubt_now",
+    "bookings_told_wrong",
+    "bookings_decided_differently",
 )
 FEWEST_VEHICLES = 50
 FEWEST_ACKNOWLEDGED = 0.9
 MOST_SENTENCES = 10
-LANE_DECISIONS = frozenset({"button", "code", "plate", "touch"})
+LANE_DECISIONS = frozenset({"button", "code", "pass", "plate", "touch"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +84,7 @@ class DemoRun:
     """What only the demo knows of its run, on real monotonic seconds.
 
     `seen` is what the demo's own subscriber heard, and when. `line_down` are the spells in which the line was cut, each until the backlog was
-    drained. `http_5xx` counts answers that the demo and the simulated drivers got, `asked` how many the demo asked for.
+    drained, `line_cut` the same until the line was back. `booked` False: nobody was to book. `http_5xx` counts answers that the demo and the simulated drivers got, `asked` how many the demo asked for.
     """
 
     seconds: float
@@ -85,6 +97,8 @@ class DemoRun:
     drain_seconds: float | None
     seen: Sequence[Heard] = ()
     line_down: Sequence[tuple[float, float]] = ()
+    line_cut: Sequence[tuple[float, float]] = ()
+    booked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +120,7 @@ def compare(
     delivered: Sequence[Delivered],
     edge: EdgeEvidence,
     cloud: CloudEvidence,
+    bookings: BookingEvidence,
     run: DemoRun,
 ) -> Report:
     """Compare all sides."""
@@ -117,6 +132,7 @@ def compare(
     logs = log_differences(edge.log, cloud.inbox)
     mismatches = availability_mismatches(readings, edge, cloud)
     decisions = [line for line in by_what.get("decision", []) if line["kind"] in LANE_DECISIONS]
+    compared = compare_bookings(bookings)
     figures: dict[str, object] = {
         "seconds": run.seconds,
         "speed": run.speed,
@@ -143,14 +159,31 @@ def compare(
         "drain_seconds": run.drain_seconds,
         "payments_taken": len(by_what.get("payment", [])),
         "quarantined": cloud.outcomes.get("quarantined", 0),
+        **_of_bookings(compared),
+        "passes_admitted_offline": passes_admitted_offline(truth, edge.log, run.line_cut),
+        "oldest_doubt_seconds": round(oldest_doubt(edge.log).total_seconds() / run.speed, 3),
     }
     faults = [
         *_not_zero(figures),
         *mismatches[:MOST_SENTENCES],
+        *compared.faults[:MOST_SENTENCES],
         *_too_few(figures),
         *_nothing_seen(figures, run),
     ]
     return Report(figures=figures, faults=faults)
+
+
+def _of_bookings(compared: Bookings) -> dict[str, object]:
+    return {
+        "bookings_confirmed": compared.confirmed,
+        "bookings_lost_race": compared.lost_race,
+        "bookings_turned_away": compared.turned_away,
+        "bookings_in_doubt_now": compared.in_doubt_now,
+        "bookings_told_wrong": compared.told_wrong,
+        "bookings_decided_differently": compared.decided_differently,
+        "captured_without_booking": compared.captured_without_booking,
+        "booked_without_capture": compared.booked_without_capture,
+    }
 
 
 def _is_on_a_car(line: Line) -> bool:
@@ -189,6 +222,8 @@ def _nothing_seen(figures: Mapping[str, object], run: DemoRun) -> list[str]:
     )
     if acknowledged < FEWEST_ACKNOWLEDGED * published:
         faults.append(f"the tap saw only {acknowledged} of {published} readings acknowledged")
+    if run.booked and not _count(figures, "bookings_confirmed"):
+        faults.append("bookings_confirmed is 0: nothing was booked")
     if not run.asked:
         faults.append("the centre was asked nothing: its answers were not looked at")
     if not run.seen:

@@ -10,17 +10,20 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 from random import Random
 
 from parking.clock import Clock
-from parking.lot import LaneKind
+from parking.lot import LaneKind, SpotType
 from simulators.devices import Devices
 from simulators.driving import LaneOfCars, Trip
 from simulators.lot import PhysicalLot
 from simulators.radio import Radio
 from simulators.record import Record
-from simulators.traffic import Vehicle
+from simulators.traffic import Vehicle, Way, ordered_vehicle
 
+ORDERED_FROM = 1_000_001
+"""Vehicles that come by order have numbers of their own."""
 SEARCH_S = (1.0, 3.0)
 WAY_OUT_S = (0.8, 2.0)
 SENSOR_S = (0.1, 0.4)
@@ -46,6 +49,7 @@ class RunningLot:
     arrivals_stopped: asyncio.Event = field(default_factory=asyncio.Event)
     on_hold: asyncio.Event = field(default_factory=asyncio.Event)
     _late: timedelta = timedelta(0)
+    _ordered: Iterator[int] = field(default_factory=lambda: count(ORDERED_FROM))
     _group: asyncio.TaskGroup | None = None
 
     def settle(self, warm: list[Trip]) -> None:
@@ -92,6 +96,15 @@ class RunningLot:
         """Nobody arrives or sets off any more."""
         self.arrivals_stopped.set()
         self.on_hold.set()
+
+    def arrive(
+        self, kind: SpotType, stays: timedelta, *, code: str | None = None, reservation: str | None = None
+    ) -> None:
+        """One vehicle more comes now: for a ticket at the kiosk, or with the `code` of a pass."""
+        way = Way.TOUCH if code is None else Way.PASS
+        vehicle = ordered_vehicle(next(self._ordered), self.clock.now() - self._late, stays, kind, way)
+        trip = Trip(vehicle=vehicle, ticket=code, reservation=reservation)
+        self._shortest(LaneKind.ENTRY).join(trip)
 
     @property
     def at_lanes(self) -> int:

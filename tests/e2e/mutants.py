@@ -39,6 +39,7 @@ class Mutant:
     seconds: float = 12.0
     cut_line: bool = False
     kill_agent: bool = False
+    bookings: bool = False
     agent_failpoints: Sequence[str] = ()
     orders: Sequence[tuple[float, Mapping[str, object]]] = field(default_factory=tuple)
 
@@ -96,6 +97,7 @@ async def run_mutant(mutant: Mutant, seed: int = 1) -> Report:
             seed=seed,
             cut_line=mutant.cut_line,
             kill_agent=mutant.kill_agent,
+            bookings=mutant.bookings,
             environment={"PYTHONPATH": str(copy)},
             agent_failpoints=mutant.agent_failpoints,
             orders=mutant.orders,

@@ -39,6 +39,13 @@ FIGURES = frozenset(
         "decision_ms",
         "sensor_to_cloud_ms",
         "drain_seconds",
+        "bookings_confirmed",
+        "bookings_lost_race",
+        "bookings_in_doubt_now",
+        "passes_admitted_offline",
+        "captured_without_booking",
+        "booked_without_capture",
+        "oldest_doubt_seconds",
     ]
 )
 ZEROES = [
@@ -50,6 +57,11 @@ ZEROES = [
     "conflicts",
     "arm_down_on_occupied_loop",
     "http_5xx",
+    "bookings_in_doubt_now",
+    "captured_without_booking",
+    "booked_without_capture",
+    "bookings_told_wrong",
+    "bookings_decided_differently",
 ]
 GONE_WITHIN_S = 20.0
 
@@ -91,6 +103,11 @@ def check_figures(figures: dict[str, object]) -> None:
     assert figures["events_logged"] == figures["events_applied"]
     assert (figures["link_cuts"], figures["agent_kills"]) == (1, 1)
     assert isinstance(figures["drain_seconds"], float)
+    for name in ("bookings_confirmed", "bookings_lost_race", "passes_admitted_offline"):
+        assert int(str(figures[name])) >= 1, name
+    assert (
+        float(str(figures["oldest_doubt_seconds"])) > 5
+    )  # from before the cut until the pass came, after the kill
     for name in ("decision_ms", "sensor_to_cloud_ms"):
         percentiles = figures[name]
         assert isinstance(percentiles, dict)

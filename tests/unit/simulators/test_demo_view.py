@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from simulators.demo_plan import Addresses, DemoPlan, Progress
 from simulators.demo_table import table_of
 from simulators.demo_view import DemoView, PlainView, page_of
 from simulators.report import MUST_BE_ZERO, Report
+from simulators.web_traffic import WebNews
 
 PLAN = DemoPlan()
 LOOK = Addresses(
@@ -138,6 +140,31 @@ def test_each_story_goes_from_ahead_to_done_with_its_figures() -> None:
     assert "✓ 5  Power cut   killed once, back in 2.5 s" in text_of(done)
 
 
+def test_the_stories_of_bookings_go_from_ahead_to_done_with_their_figures() -> None:
+    ahead = text_of(under_way())
+    assert "○ 2  Booked      the first driver books soon" in ahead
+    assert "○ 4  Last spot   in 0 s" in ahead
+    assert "○ 6  The pass    in 10 s" in ahead
+    web = WebNews(told=Counter(booked=5, lost=6, turned_away=1), raced=(4, 6), doubt_s=18.0)
+    web.doubts(1, 19.0)
+    down = text_of(under_way(web=web, line_up=False))
+    assert "… 2  Booked      5 booked on the web, 1 heard that the line is down, 0 came" in down
+    assert "✓ 4  Last spot   web and kiosks at once: 4 booked, 6 heard just taken" in down
+    assert "… 6  The pass    a decision was lost 2 s ago" in down
+    web.doubts(0, 30.0)
+    came = {"what": "entered", "lane": "entry-1", "vehicle": 1, "way": "pass", "reservation": "r-1"}
+    done = text_of(under_way(web=web, news=news_of(came, line_up=False)))
+    assert "✓ 2  Booked      5 booked on the web, 1 heard that the line is down, 1 came" in done
+    assert "✓ 6  The pass    in doubt for 12 s, then known; 1 passes admitted" in done
+
+
+def test_a_booking_that_is_decided_at_once_is_no_doubt_of_the_story() -> None:
+    web = WebNews()
+    web.doubts(1, 5.0)
+    web.doubts(0, 6.0)
+    assert web.known_s is None
+
+
 def test_an_arm_on_a_car_is_seen_at_once() -> None:
     arm = {"what": "arm", "lane": "exit-1", "move": "close", "safety_loop_occupied_s": 0.2, "refused": False}
     assert "arm down on a car 1" in text_of(under_way(news=news_of(arm)))
@@ -210,6 +237,11 @@ GOOD = Report(
                 "events_applied",
                 "link_cuts",
                 "agent_kills",
+                "bookings_confirmed",
+                "bookings_lost_race",
+                "bookings_turned_away",
+                "passes_admitted_offline",
+                "oldest_doubt_seconds",
             ),
             60,
         ),

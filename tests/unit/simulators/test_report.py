@@ -12,6 +12,7 @@ from parking.claims import Claim, ClaimKind, ClaimState
 from parking.ids import ClaimId, SpotId
 from parking.interval import Interval
 from parking.lot import SpotType, Tier
+from simulators.booking_evidence import BookingEvidence, Decided, Intent, Paying
 from simulators.broker_tap import Delivered
 from simulators.differences import (
     Line,
@@ -42,10 +43,16 @@ class Evidence:
     edge: EdgeEvidence
     cloud: CloudEvidence
     run: DemoRun
+    bookings: BookingEvidence
 
     def report(self) -> Report:
         return compare(
-            truth=self.truth, delivered=self.delivered, edge=self.edge, cloud=self.cloud, run=self.run
+            truth=self.truth,
+            delivered=self.delivered,
+            edge=self.edge,
+            cloud=self.cloud,
+            bookings=self.bookings,
+            run=self.run,
         )
 
 
@@ -179,6 +186,23 @@ def good() -> Evidence:
         edge=edge,
         cloud=cloud,
         run=run,
+        bookings=booked(),
+    )
+
+
+def booked() -> BookingEvidence:
+    """One driver who booked and paid."""
+    answered = {"what": "web_answered", "driver": 1, "reservation": "r-1", "status": "booked", "reason": ""}
+    return BookingEvidence(
+        told=[answered],
+        at_lot={("r-1", 1): "comm"},
+        decided=[
+            Decided(reservation="r-1", revision=1, state="committed", status="active", amount_minor=480)
+        ],
+        paying=[
+            Paying(payment="p-1", reservation="r-1", intent="pi_1", standing="captured", receivable=False)
+        ],
+        intents=[Intent(id="pi_1", payment="p-1", received_minor=480, refunded_minor=0)],
     )
 
 
@@ -199,7 +223,8 @@ def test_the_report_holds_every_figure_of_the_demo(good: Evidence) -> None:
     named = (
         "vehicles_entered vehicles_exited readings_published readings_acknowledged readings_lost events_logged events_applied events_lost "
         "events_duplicated places_sold_twice availability_mismatches conflicts barrier_moves arm_down_on_occupied_loop link_cuts agent_kills "
-        "http_5xx decision_ms sensor_to_cloud_ms drain_seconds"
+        "http_5xx decision_ms sensor_to_cloud_ms drain_seconds bookings_confirmed bookings_lost_race bookings_in_doubt_now "
+        "passes_admitted_offline captured_without_booking booked_without_capture oldest_doubt_seconds"
     )
     assert set(named.split()) <= good.report().figures.keys()
 

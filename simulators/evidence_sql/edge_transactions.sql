@@ -1,0 +1,2 @@
+-- How far each booking is at the lot.
+SELECT reservation, revision, state FROM transactions
