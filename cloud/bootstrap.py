@@ -20,6 +20,7 @@ from cloud.console.reading import ConsoleReader
 from cloud.console.renderer import Renderer
 from cloud.database import Database, open_pool
 from cloud.events import EventBus, Lagging
+from cloud.gateways.clock_facts import ClockFacts
 from cloud.gateways.commit_line import CommitLine
 from cloud.gateways.documents import Documents
 from cloud.gateways.lines import GatewayLines
@@ -178,7 +179,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         database=database,
         clock=clock,
         lots=lots,
-        keepers=(reservations, payments, CommitFacts(coordination), TransferFacts(transfers)),
+        keepers=(reservations, payments, CommitFacts(coordination), TransferFacts(transfers), ClockFacts()),
         documents=documents,
         commit=coordination,
         owners=transfers,

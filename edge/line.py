@@ -53,6 +53,7 @@ from sync.session import (
     ReadStates,
     Send,
     StatesStored,
+    TimeTold,
     VerdictGiven,
 )
 
@@ -223,6 +224,7 @@ class LineParts:
     refused: Counter[str]
     on_up: Callable[[Opened, VerdictGiven], None]
     on_acknowledged: Callable[[], None]
+    on_time: Callable[[int, float], None]
 
 
 class Line:
@@ -345,6 +347,8 @@ class Line:
                 if verdict == Verdict.FENCED and self._parts.ledger.verdict == "ok":
                     LOG.error("fenced_by_the_centre", reason=reason)
                     self._parts.ledger.fence(reason)
+            case TimeTold(time_us=time_us, round_trip_s=round_trip_s):
+                self._parts.on_time(time_us, round_trip_s)
             case Opened():
                 self._parts.on_up(effect, self._verdict)
                 self._parts.commit.link_opened(self._say)

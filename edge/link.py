@@ -71,6 +71,7 @@ class Link:
         random: Random,
         clock_quality: Callable[[], str],
         failpoints: Failpoints,
+        on_time: Callable[[int, float], None] | None = None,
         dial: Dial | None = None,
     ) -> None:
         self._settings = settings
@@ -100,6 +101,7 @@ class Link:
             refused=self.refused,
             on_up=self._is_up,
             on_acknowledged=self._is_acknowledged,
+            on_time=on_time or _nobody_listens,
         )
 
     @property
@@ -206,3 +208,7 @@ def dial_centre(settings: LinkSettings) -> connect:
         max_size=MAX_FRAME_BYTES,
         proxy=None,
     )
+
+
+def _nobody_listens(_time_us: int, _round_trip_s: float) -> None:
+    """A gateway without a clock of its own to set."""

@@ -230,12 +230,12 @@ class CloudSession:
         """The answer to `StoreLayout`."""
         return [Send(frame=LayoutAck(epoch=self.epoch, session=self.session, hash=stored_hash))]
 
-    def states_stored(self) -> list[CloudEffect]:
-        """The answer to `StoreStates`."""
+    def states_stored(self, time_us: int = 0) -> list[CloudEffect]:
+        """The answer to `StoreStates`, at the cloud's time `time_us`."""
         if self._states_n is None:
             raise LocalError("no states were to be stored")
         n, self._states_n = self._states_n, None
-        return [Send(frame=StatesAck(epoch=self.epoch, session=self.session, n=n))]
+        return [Send(frame=StatesAck(epoch=self.epoch, session=self.session, n=n, time_us=time_us))]
 
     def page_applied(self) -> list[CloudEffect]:
         """The answer to `ApplyPage`: its rows and the acknowledged sequence are durable, in one transaction."""

@@ -219,7 +219,9 @@ _FORMS = (
             "backlog": _SEQ,
         },
     ),
-    FrameForm(kind="states_ack", make=StatesAck, longest=512, checks={**_IN_SESSION, "n": _SEQ}),
+    FrameForm(
+        kind="states_ack", make=StatesAck, longest=512, checks={**_IN_SESSION, "n": _SEQ, "time_us": _TIME}
+    ),
     FrameForm(
         kind="page",
         make=Page,

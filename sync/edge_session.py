@@ -65,6 +65,7 @@ from sync.session import (
     ReadStates,
     Send,
     StatesStored,
+    TimeTold,
     VerdictGiven,
     complaint,
     hello_bytes,
@@ -78,6 +79,7 @@ EdgeEffect = (
     | FrameRefused
     | PeerComplained
     | Opened
+    | TimeTold
     | VerdictGiven
     | ReadStates
     | StatesStored
@@ -343,9 +345,7 @@ class EdgeSession:
                 self._awaits_s = None
                 return self._go_on(now_s)
             case StatesAck():
-                rows = self._telemetry.stored(frame.n)
-                stored: list[EdgeEffect] = [StatesStored(rows=rows)] if rows else []
-                return stored + self._go_on(now_s)
+                return self._states_stored(frame, now_s)
             case PageAck():
                 return self._page_acknowledged(frame, now_s)
             case Document():
@@ -389,12 +389,8 @@ class EdgeSession:
         self._awaits_s = None
         effects: list[EdgeEffect] = [
             VerdictGiven(verdict=welcome.verdict, reason=welcome.reason),
-            Opened(
-                epoch=welcome.epoch,
-                session=welcome.session,
-                time_us=welcome.time_us,
-                round_trip_s=round_trip_s,
-            ),
+            TimeTold(time_us=welcome.time_us, round_trip_s=round_trip_s),
+            Opened(epoch=welcome.epoch, session=welcome.session),
         ]
         if self.state is EdgeState.FENCED:
             self.epoch = welcome.epoch
@@ -451,6 +447,14 @@ class EdgeSession:
                 break
             run.append(row)
         return tuple(run)
+
+    def _states_stored(self, ack: StatesAck, now_s: float) -> list[EdgeEffect]:
+        sent_s = self._telemetry.oldest_sent_s
+        rows = self._telemetry.stored(ack.n)
+        effects: list[EdgeEffect] = [StatesStored(rows=rows)] if rows else []
+        if ack.time_us and sent_s is not None:
+            effects.append(TimeTold(time_us=ack.time_us, round_trip_s=now_s - sent_s))
+        return effects + self._go_on(now_s)
 
     def _page_acknowledged(self, ack: PageAck, now_s: float) -> list[EdgeEffect]:
         match self._outbox.acknowledged(ack.seq, ack.hash, now_s):

@@ -153,11 +153,12 @@ class States:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatesAck:
-    """States frame `n` is stored."""
+    """States frame `n` is stored. `time_us` is the cloud's time at the answer (0: it does not say), so that a gateway hears it all the while."""
 
     epoch: int
     session: int
     n: int
+    time_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,10 +70,16 @@ class PeerComplained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Edge: the session stands. `round_trip_s` passed between hello and welcome, at whose sending the cloud's time was `time_us`."""
+    """Edge: the session stands."""
 
     epoch: int
     session: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeTold:
+    """Edge: the cloud's time was `time_us` when it spoke, at most `round_trip_s` real seconds ago."""
+
     time_us: int
     round_trip_s: float
 

@@ -253,7 +253,7 @@ class Link:
                 return self._session.layout_stored(layout_hash)
             case StoreStates(states=states):
                 await self._gateways.store_states(self._held(), states)
-                return self._session.states_stored()
+                return self._session.states_stored(to_us(self._clock.now()))
             case ApplyPage():
                 return await self._apply(effect)
             case ReadDocuments(after_n=after_n, limit=limit):

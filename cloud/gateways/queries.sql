@@ -43,6 +43,10 @@ UPDATE gateways
  WHERE id = %(gateway)s
 RETURNING session
 
+-- name: clock_changed
+-- The lot's log tells how good its time is now.
+UPDATE gateways SET clock_quality = %(quality)s, updated_at = now() WHERE id = %(gateway)s
+
 -- name: session_end
 -- This session's line is closed.
 UPDATE gateways SET disconnected_at = now(), updated_at = now()
