@@ -15,7 +15,7 @@ import structlog
 from edge.change import Change, Conflict, fact
 from edge.commitments import Commitments
 from edge.ledger import Ledger
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.decision import Reason
 from parking.ids import SpotId
 from parking.interval import Interval
@@ -53,7 +53,7 @@ class Bookings:
         lot: Lot,
         ledger: Ledger,
         commitments: Commitments,
-        clock: Clock,
+        clock: TrustedClock,
         own_key: TokenKey | None = None,
     ) -> None:
         """No key but our own is trusted before the centre's document says which."""

@@ -22,7 +22,7 @@ import structlog
 from edge.change import Change, Conflict, PartChanged, StoredDocument
 from edge.configuration import CancelledBy
 from edge.ledger import Ledger
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.errors import NoSuchSpot
 from parking.ids import ClaimId
 from parking.stays import Credential, CredentialKind
@@ -81,7 +81,7 @@ class Commitments:
         self,
         ledger: Ledger,
         *,
-        clock: Clock,
+        clock: TrustedClock,
         lower_bound: Callable[[], datetime],
         new_id: Callable[[], str],
         random: Random,
@@ -294,7 +294,10 @@ class Commitments:
         )
 
     def _moment(self) -> Moment:
-        return Moment(at=self._clock.now(), lower_at=self._lower_bound(), real_s=self._clock.monotonic())
+        """While the time is unknown its estimate may be years ahead: no window is judged over by it."""
+        clock = self._clock
+        at = clock.now() if clock.known else clock.lower_bound()
+        return Moment(at=at, lower_at=self._lower_bound(), real_s=clock.monotonic())
 
     def _has_its_spot(self, news: Decided) -> bool:
         if news.claim is None or news.claim.spot is None:
