@@ -104,7 +104,8 @@ class Owners:
     def link_lost(self) -> None:
         """It is over: nobody waits any longer."""
         self._speaker = None
-        self._answer(None, given=False)
+        for asked in self._asked.values():
+            _set(asked.answer, given=False)
 
     def hear(self, frame: Transfer) -> None:
         """Spots come, or the answer that none do. What was credited before, or was sent in another epoch, changes nothing and is counted."""
@@ -127,7 +128,7 @@ class Owners:
             self._write(EventKind.TRANSFER_IN, after, owners, urgent=True)
             self.counts["credited_spots"] += len(after.spots)
         if self._is_credited(frame.transfer):
-            self._answer(after.type, given=True)
+            self._answer(after, frame.request)
 
     # What the lot asks and gives
 
@@ -213,7 +214,8 @@ class Owners:
     def _give(self) -> None:
         """Give towards the cloud's share what can be spared now."""
         ledger = self._ledger
-        if self._speaker is None or not ledger.may_sell or ledger.backlog > MAX_PAGE_ROWS:
+        catching_up = ledger.backlog > MAX_PAGE_ROWS
+        if self._speaker is None or self._asked or catching_up or not ledger.may_sell:
             return
         for kind, wanted in self._wanted.items():
             to_cloud = sum(
@@ -303,11 +305,13 @@ class Owners:
         row = self._ledger.transfers().get(transfer)
         return row is not None and row.to is Tier.EDGE and row.state is TransferState.CREDITED
 
-    def _answer(self, kind: SpotType | None, *, given: bool) -> None:
-        """Whoever waits for a spot of `kind` (None: of any) looks again."""
-        for asked in self._asked.values():
-            if kind is None or asked.type is kind:
-                _set(asked.answer, given=given)
+    def _answer(self, row: TransferRow, request: str) -> None:
+        """As many drivers look again as there came spots: whoever asked for them first, then those who wait for others."""
+        waiting = [
+            name for name, asked in self._asked.items() if asked.type is row.type and not asked.answer.done()
+        ]
+        for name in sorted(waiting, key=lambda name: name != request)[: len(row.spots)]:
+            _set(self._asked[name].answer, given=True)
 
     def _refuse(self, code: str, frame: Transfer) -> None:
         self.counts[code] += 1

@@ -43,7 +43,7 @@ class Impatient(Random):
         return a + 0.01
 
 
-def a_lot(lot: LotId = LOT) -> Lot:
+def a_lot(lot: LotId = LOT, spots: int = 5) -> Lot:
     return Lot(
         id=lot,
         name="Rathaus",
@@ -54,7 +54,7 @@ def a_lot(lot: LotId = LOT) -> Lot:
         zones=(Zone(id=ZoneId("P"), level="0"),),
         spots=tuple(
             Spot(id=spot_id(lot, f"A-{n}"), zone=ZoneId("P"), number=f"A-{n}", type=SpotType.REGULAR)
-            for n in range(5)
+            for n in range(spots)
         ),
         lanes=(Lane(id=LaneId("in-1"), kind=LaneKind.ENTRY),),
     )
@@ -71,7 +71,7 @@ class Unit:
         self.keys: list[tuple[TokenKey, ...]] = []
         self.told: list[LinkStatus] = []
         self.lanes = [("in-1", "idle")]
-        clock = SystemClock()
+        clock = self.clock = SystemClock()
         self.commitments = Commitments(
             ledger,
             clock=clock,
@@ -137,13 +137,14 @@ async def linked_unit(
     lot: LotId = LOT,
     answer_s: float = 5.0,
     failpoints: Failpoints | None = None,
+    spots: int = 5,
 ) -> AsyncIterator[Unit]:
     """The unit while its link runs."""
     store = Store(ledger_file, cipher=PlateKeys(b"p" * 32), failpoints=Failpoints())
     ledger = Ledger.open(
         store,
         InlineWriter(store.commit),
-        lot=a_lot(lot),
+        lot=a_lot(lot, spots),
         gateway=gateway,
         epoch=epoch,
         boot="boot-1",
