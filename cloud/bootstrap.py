@@ -21,6 +21,7 @@ from cloud.console.renderer import Renderer
 from cloud.database import Database, open_pool
 from cloud.events import EventBus, Lagging
 from cloud.gateways.clock_facts import ClockFacts
+from cloud.gateways.commands import GateCommands
 from cloud.gateways.commit_line import CommitLine
 from cloud.gateways.documents import Documents
 from cloud.gateways.lines import GatewayLines
@@ -90,6 +91,7 @@ class Cloud:
     search: LotSearch
     notifications: Notifications
     console: Console
+    commands: GateCommands
     recounting: Recounting
     transfers: Transfers
     audit: TransferAudit
@@ -179,6 +181,9 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         database=database,
         clock=clock,
         lots=lots,
+    commands = GateCommands(
+        database=database, words=words, metrics=metrics, clock=clock, new_id=outside.new_id
+    )
         keepers=(reservations, payments, CommitFacts(coordination), TransferFacts(transfers), ClockFacts()),
         documents=documents,
         commit=coordination,
@@ -194,6 +199,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         cloud=settings.name,
         new_nonce=outside.new_nonce,
     )
+        commands=commands,
     words.deliver_to(lambda word: _say(links, word))
     search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
     bookings = BookingService(
@@ -266,6 +272,7 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             tasks.create_task(cloud.audit.run(), name="audit of owners"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
             tasks.create_task(_keep_house(cloud), name="housekeeping"),
+        commands=commands,
         ]
         try:
             yield
@@ -288,6 +295,7 @@ async def _tell_of_documents(cloud: Cloud) -> None:
     while True:
         subscription = cloud.events.subscribe(kinds=frozenset({"TariffPublished"}))
         try:
+            tasks.create_task(cloud.commands.run(), name="gate commands"),
             async for event in subscription:
                 cloud.links.documents_added(event.lot)
         except Lagging:

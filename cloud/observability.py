@@ -31,6 +31,12 @@ class Metrics:
         self.link_sessions = Gauge(
             "parking_link_sessions", "Gateways connected to this process.", registry=self.registry
         )
+        self.gate_commands = Counter(
+            "parking_gate_commands",
+            "Gate commands from afar, by what became of them; each is counted as sent first.",
+            ("state",),
+            registry=self.registry,
+        )
         self.frames_refused = Counter(
             "parking_link_frames_refused",
             "Frames of gateways that were not accepted, by reason.",

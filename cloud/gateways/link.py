@@ -260,7 +260,10 @@ class Link:
                 return self._session.documents_read(
                     await self._gateways.documents_after(self._held(), after_n, limit)
                 )
-            case Deliver(frame=Vote() | DecisionAck() | Inquiry() | CommandResult() as frame):
+            case Deliver(frame=CommandResult() as result):
+                await self._gateways.command_answered(self._held(), result)
+                return []
+            case Deliver(frame=Vote() | DecisionAck() | Inquiry() as frame):
                 await self._gateways.converse(self._held(), frame)
                 return []
             case Deliver(frame=TransferRequest() as request):

@@ -1,4 +1,4 @@
-"""Who is told what a lot's link and log bring: the coordinator, and whoever keeps the owners of spots. Reservations implement these; bootstrap joins them."""
+"""Who is told what a lot's link and log bring: the coordinator, whoever keeps the owners of spots, and gate commands. Bootstrap joins them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 
 from cloud.facts import Origin
 from cloud.reservations.ports import Errand
-from sync.messages import FromParticipant, Transfer, TransferRequest
+from sync.messages import CommandResult, FromParticipant, Transfer, TransferRequest
 
 
 class CommitParty(Protocol):
@@ -62,4 +62,22 @@ class OwnersParty(Protocol):
 
     async def epoch_begins(self, connection: AsyncConnection[DictRow], origin: Origin) -> None:
         """A new gateway has the lot."""
+        ...
+
+
+class CommandsParty(Protocol):
+    """Gate commands, as far as a session concerns them. Everything works in the transaction that holds the gateway's row."""
+
+    async def answered(
+        self, connection: AsyncConnection[DictRow], origin: Origin, session: int, result: CommandResult
+    ) -> None:
+        """The lot says what became of one.
+
+        Raises:
+            MalformedFrame: it is no result.
+        """
+        ...
+
+    async def session_over(self, connection: AsyncConnection[DictRow], origin: Origin, session: int) -> None:
+        """`session`, and all before it, are over: what they left unanswered is unknown."""
         ...

@@ -181,3 +181,50 @@ SELECT seq, body, outcome, occurred_at FROM gateway_inbox
 SELECT count(*)::int AS count FROM gateway_inbox AS inbox JOIN gateways AS gateway ON gateway.id = inbox.gateway_id
  WHERE gateway.lot_id = ANY (%(lots)s::uuid[]) AND inbox.kind = 'admission_refused' AND inbox.occurred_at >= %(since)s
    AND inbox.epoch = gateway.epoch
+
+-- name: line_of_gateway
+-- The session of the moment of a gateway in charge, held until the transaction ends: it neither ends nor is replaced meanwhile.
+SELECT lot_id, epoch, session, state,
+       connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds' AS connected
+  FROM gateways WHERE id = %(gateway)s AND state <> 'replaced' FOR NO KEY UPDATE
+
+-- name: command_keep
+-- A command that is about to be said, once for each key; none where the key is taken.
+INSERT INTO gate_commands (id, lot_id, gateway_id, epoch, session, lane, move, by_name, reason, actor, key)
+VALUES (%(command)s, %(lot)s, %(gateway)s, %(epoch)s, %(session)s, %(lane)s, %(move)s, %(by)s, %(reason)s, %(actor)s, %(key)s)
+ON CONFLICT ON CONSTRAINT gate_commands_asked_once DO NOTHING
+RETURNING *
+
+-- name: command_of_key
+-- The command that somebody sent under a key.
+SELECT * FROM gate_commands WHERE actor = %(actor)s AND key = %(key)s
+
+-- name: command_read
+-- One command of a gateway.
+SELECT * FROM gate_commands WHERE id = %(command)s AND gateway_id = %(gateway)s
+
+-- name: commands_latest
+-- The newest commands of a gateway.
+SELECT * FROM gate_commands WHERE gateway_id = %(gateway)s ORDER BY created_at DESC, id LIMIT %(limit)s
+
+-- name: command_answered
+-- The lot has answered, in the session in which it was asked.
+UPDATE gate_commands SET state = %(state)s, detail = %(detail)s, ended_at = clock_timestamp(), updated_at = now()
+ WHERE id = %(command)s AND gateway_id = %(gateway)s AND session = %(session)s AND state = 'sent'
+RETURNING id, lot_id, state, detail
+
+-- name: commands_of_session_unknown
+-- A session is over, and all before it: what they left unanswered is unknown.
+UPDATE gate_commands SET state = 'unknown', detail = %(detail)s, ended_at = clock_timestamp(), updated_at = now()
+ WHERE gateway_id = %(gateway)s AND session <= %(session)s AND state = 'sent'
+RETURNING id, lot_id, state, detail
+
+-- name: commands_lost_unknown
+-- Commands whose session is over without anybody having said so, and those that a minute has not answered.
+UPDATE gate_commands AS command
+   SET state = 'unknown', ended_at = clock_timestamp(), updated_at = now(),
+       detail = CASE WHEN command.session = gateway.session AND gateway.disconnected_at IS NULL THEN %(time_over)s ELSE %(session_over)s END
+  FROM gateways AS gateway
+ WHERE command.state = 'sent' AND gateway.id = command.gateway_id
+   AND (gateway.session <> command.session OR gateway.disconnected_at IS NOT NULL OR command.created_at < now() - interval '60 seconds')
+RETURNING command.id, command.lot_id, command.state, command.detail

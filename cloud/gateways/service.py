@@ -24,7 +24,7 @@ from cloud.events import NewEvent, publish
 from cloud.facts import Origin
 from cloud.gateways.documents import Documents
 from cloud.gateways.page import Keeper, PageTaker
-from cloud.gateways.parties import CommitParty, OwnersParty
+from cloud.gateways.parties import CommandsParty, CommitParty, OwnersParty
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
 from parking.clock import Clock
@@ -34,7 +34,7 @@ from sync.failpoints import Failpoints
 from sync.inbox import InboxRow
 from sync.incarnation import GatewayRecord
 from sync.layout import lot_from_layout
-from sync.messages import FromParticipant, Hello, States, Transfer, TransferRequest, Vote
+from sync.messages import CommandResult, FromParticipant, Hello, States, Transfer, TransferRequest, Vote
 
 QUERIES = named_sql("cloud.gateways")
 CLOUD_QUERIES = named_sql("cloud")
@@ -96,6 +96,7 @@ class Gateways:
         documents: Documents,
         commit: CommitParty,
         owners: OwnersParty,
+        commands: CommandsParty,
         failpoints: Failpoints,
         new_code: Callable[[], str],
     ) -> None:
@@ -106,6 +107,7 @@ class Gateways:
         self._documents = documents
         self._commit = commit
         self._owners = owners
+        self._commands = commands
         self._failpoints = failpoints
         self._new_code = new_code
 
@@ -211,6 +213,7 @@ class Gateways:
             row = await (await connection.execute(QUERIES["session_begin"], columns)).fetchone()
             if row is None:
                 raise SessionReplaced(f"gateway {origin.gateway} is gone")
+            await self._commands.session_over(connection, origin, row["session"] - 1)
             if verdict != "ok" and hello.epoch == origin.epoch and not known.record.quarantined:
                 await self._set_state(connection, origin.gateway, "fenced", reason)
             if verdict == "ok":
@@ -226,6 +229,7 @@ class Gateways:
             scope = {"gateway": origin.gateway, "session": key.session}
             if await (await connection.execute(QUERIES["session_end"], scope)).fetchone() is not None:
                 await publish(connection, [_state_event(origin.lot, origin.gateway, "disconnected")])
+            await self._commands.session_over(connection, origin, key.session)
 
     async def quarantine(self, key: SessionKey, reason: str) -> None:
         """Nothing of this gateway is applied any more until a person has looked."""
@@ -333,6 +337,16 @@ class Gateways:
                 QUERIES["documents_acknowledge"], {"gateway": key.origin.gateway, "n": n}
             )
             await self._commit.documents_acknowledged(connection, key.origin, n)
+
+    async def command_answered(self, key: SessionKey, result: CommandResult) -> None:
+        """The lot says what became of a gate command.
+
+        Raises:
+            MalformedFrame: it is no result.
+            SessionReplaced: this session may not write.
+        """
+        async with self._writing(key) as (connection, _):
+            await self._commands.answered(connection, key.origin, key.session, result)
 
     async def converse(self, key: SessionKey, frame: FromParticipant) -> None:
         """A frame of the commit: what it leads to is said at this transaction's commit.

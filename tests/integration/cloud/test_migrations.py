@@ -14,7 +14,7 @@ ISSUE_3_TABLES = {
     "event_outbox", "audit_log",
 }  # fmt: skip
 ISSUE_4_TABLES = {
-    "refunds", "payment_events", "receivables", "reservations", "transfers", "cloud_shares",
+    "refunds", "payment_events", "receivables", "reservations", "transfers", "cloud_shares", "gate_commands",
 }  # fmt: skip
 NOT_OURS = {"alembic_version", "spatial_ref_sys"}
 
