@@ -36,7 +36,7 @@ from edge.ticket_office import TicketOffice
 from edge.visit import Presented, Visit
 from parking.clock import Clock
 from parking.decision import Reason, Refusal
-from parking.lot import Lot, SpotType
+from parking.lot import LaneKind, Lot, SpotType
 
 HINT_MIN = 60
 BETWEEN_SCREENS_S = 0.01
@@ -112,6 +112,7 @@ class LotDesk:
             reader_side=ReaderSide(settings.reader_side),
             arm=arm_of(runner),
             busy=bool(runner.state.levels.vehicle),
+            books=runner.kind is LaneKind.ENTRY and settings.terminal is not None,
         )
 
     async def watch(self, lane: str) -> AsyncIterator[LaneView]:

@@ -54,7 +54,10 @@ AsksForPlaces = Callable[[SpotType], Awaitable[bool]]
 
 @dataclass(slots=True, kw_only=True)
 class KioskSales:
-    """The kiosk's till. `line_is_up` says whether the centre hears us; `ask_for_places` is there where the centre can be asked."""
+    """The kiosk's till. `line_is_up` says whether the centre hears us; `ask_for_places` is there where the centre can be asked.
+
+    `settled` is told what became of a booking whose payment was unknown for a while.
+    """
 
     ledger: Ledger
     prices: PriceList
@@ -65,6 +68,7 @@ class KioskSales:
     new_id: Callable[[], str]
     line_is_up: Callable[[], bool] = lambda: False
     ask_for_places: AsksForPlaces | None = None
+    settled: Callable[[Sold | Unsold], None] = lambda _: None
     sold: int = 0
 
     def sells_at(self, lane: str) -> bool:
@@ -107,7 +111,7 @@ class KioskSales:
                 continue
             with self.terminals.only_one_asks(payment):
                 outcome, reference = await self.terminals.look_up(payment)
-                await self._settle(held, demand, payment, outcome, reference)
+                self.settled(await self._settle(held, demand, payment, outcome, reference))
             unknown += outcome is Outcome.UNKNOWN
         return unknown
 

@@ -140,6 +140,11 @@ class LaneRunner:
         """A person beside the arm vouches for a safety loop that stays unknown."""
         return self._person(LaneEvent.PERSON_CLOSES, "close", by, reason)
 
+    @property
+    def is_paying(self) -> bool:
+        """Whether the vehicle that stands here is asked for money now."""
+        return self.state.phase in {LanePhase.OWES, LanePhase.PAYING}
+
     def call_help(self, why: str, *, by_driver: bool = False) -> None:
         """Call a person to the lane, or stay with the call that is open; a driver's call takes over one of the lane's own.
 

@@ -9,6 +9,9 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CollectorRegistry
 
 from edge.api.body_limit import BodyLimit
+from edge.api.booking_desk import BookingDesk
+from edge.api.booking_endpoints import booking_endpoints
+from edge.api.booking_pages import booking_pages
 from edge.api.desk import Desk
 from edge.api.devices import Device, Devices
 from edge.api.doubt_endpoints import DoubtDesk, doubt_endpoints
@@ -16,6 +19,7 @@ from edge.api.kiosk_pages import kiosk_pages
 from edge.api.lane_endpoints import lane_endpoints
 from edge.api.metrics import ApiCounts, StatusCollector
 from edge.api.page_headers import PageHeaders
+from edge.api.pages.booking_renderer import BookingRenderer
 from edge.api.pages.renderer import STATIC, Renderer, Site
 from edge.api.pages.wording import load_languages
 from edge.api.problems import answer_with_problems
@@ -32,6 +36,7 @@ def make_app(
     registry: CollectorRegistry,
     *,
     doubts: DoubtDesk | None = None,
+    bookings: BookingDesk | None = None,
     beat_s: float = BEAT_S,
 ) -> FastAPI:
     """The app that uvicorn serves. `registry` is what /metrics tells; the app adds its own figures to it.
@@ -51,6 +56,9 @@ def make_app(
     app.include_router(lane_endpoints(desk, known, renderer, streams, beat_s=beat_s))
     if doubts is not None:
         app.include_router(doubt_endpoints(doubts, known))
+    if bookings is not None:
+        app.include_router(booking_endpoints(bookings, known))
+        app.include_router(booking_pages(desk, bookings, known, BookingRenderer(renderer)))
     app.include_router(kiosk_pages(desk, known, renderer))
     app.include_router(status_pages(desk, known, renderer, streams, clock=clock, beat_s=beat_s))
     app.mount("/static", StaticFiles(directory=STATIC))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from parking.lot import SpotType
 from sync.transaction import Outcome
@@ -40,6 +40,14 @@ class PlateBody(Body):
 
     plate: PlateText
     confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class BookingBody(Body):
+    """A space of one type for a window, to be booked at a kiosk. Instants carry an offset."""
+
+    type: SpotType
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
 
 
 class OpenBody(Body):

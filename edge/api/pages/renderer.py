@@ -159,6 +159,10 @@ class Renderer:
         paid = view.payment.amount_minor if view.payment else 0
         return language.say(key, amount=language.money(paid, view.currency))
 
+    def render(self, template: str, **values: object) -> str:
+        """A template of the kiosk with these values."""
+        return self._render(template, **values)
+
     def _render(self, template: str, **values: object) -> str:
         return self._environment.get_template(template).render(values)
 
