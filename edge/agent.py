@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from drivers.supervisor import Supervisor
+from edge.clock_record import ClockRecord
 from edge.commitments import Commitments
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
@@ -54,6 +55,7 @@ class Agent:
     payments: Payments
     sales: KioskSales
     commitments: Commitments
+    clock_record: ClockRecord
     server: LocalServer
     link: LinkTask | None
     notifier: ServiceNotifier
@@ -99,6 +101,7 @@ class Agent:
             self.server.run(),
             self.promises.run(),
             self.commitments.run(),
+            self.clock_record.run(),
             self.housekeeping.run(),
             self.heartbeat.run(),
             self._finish_payments(),

@@ -18,11 +18,12 @@ from drivers.registry import make_driver
 from drivers.supervisor import Patience, Supervisor
 from edge.agent import Agent
 from edge.api.app import make_app
-from edge.api.desk import ClockStatus
 from edge.api.devices import Device, Role
 from edge.api.pages.renderer import Site
 from edge.bookings import Bookings
 from edge.centre import Centre
+from edge.clock_record import ClockRecord
+from edge.clock_status import clock_status
 from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.desk import LotDesk
@@ -42,6 +43,7 @@ from edge.line import LinkSettings
 from edge.link import Link
 from edge.link_picture import LinkPicture
 from edge.local_server import LocalServer
+from edge.lot_clock import KEPT_AS, LotClock, clock_kept_in
 from edge.lot_status import LotStatus
 from edge.notify import ServiceNotifier
 from edge.observing import Observing
@@ -53,7 +55,7 @@ from edge.settings import LaneSettings, Settings
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
 from edge.switchboard import LaneArm, Switchboard
-from edge.system_clock import clock_from
+from edge.system_clock import machine_from
 from edge.terminals import Terminals
 from edge.ticket_office import TicketOffice
 from edge.translation import DeviceSink, Translation
@@ -95,13 +97,14 @@ def make_agent(
         EdgeError: the store or the enrolment cannot be used.
         DriverMisconfigured: a driver's settings cannot work (`lotgate edge check` says so before).
     """
-    clock = clock_from(environment)
     failpoints = Failpoints.parse(environment.get("LOTGATE_FAILPOINT"))
     unit = read_unit(settings.key_file, settings.store.path)
     key, enrolment, epoch = unit.key, unit.enrolment, unit.epoch
     plates = PlateKeys(key.derive("plates"))
 
     opened = open_store(settings.store.path, cipher=plates, failpoints=failpoints, epoch=epoch)
+    has_centre = settings.cloud is not None and enrolment is not None
+    clock = LotClock(machine_from(environment), kept=clock_kept_in(opened.store), has_centre=has_centre)
     ledger = Ledger.open(
         opened.store,
         ThreadWriter(opened.store.commit),
@@ -113,10 +116,18 @@ def make_agent(
         software=__version__,
         fenced=opened.fenced,
         losses=(*unit.losses, *opened.losses),
+        carried=lambda: {KEPT_AS: clock.kept()},
     )
+    clock_record = ClockRecord(ledger=ledger, clock=clock)
+    clock_record.begin()
     prices = PriceList([settings.tariff])
     commitments = Commitments(
-        ledger, clock=clock, lower_bound=clock.now, new_id=new_id, random=random, failpoints=failpoints
+        ledger,
+        clock=clock,
+        lower_bound=clock.released_before,
+        new_id=new_id,
+        random=random,
+        failpoints=failpoints,
     )
     office = TicketOffice(lot=settings.lot, key=key, epoch=epoch, clock=clock)
     bookings = Bookings(
@@ -126,7 +137,9 @@ def make_agent(
         clock=clock,
         own_key=office.own_key,
     )
-    owners = Owners(ledger, clock=clock, lower_bound=clock.now, new_id=new_id, failpoints=failpoints)
+    owners = Owners(
+        ledger, clock=clock, lower_bound=clock.released_before, new_id=new_id, failpoints=failpoints
+    )
     configuration = Configuration(
         ledger=ledger,
         now=clock.now,
@@ -234,7 +247,8 @@ def make_agent(
             key=key,
             clock=clock,
             random=random,
-            clock_quality=lambda: "synced",
+            clock_quality=lambda: clock.quality.value,
+            on_time=clock.hear,
             failpoints=failpoints,
         )
     detail = "this lot has no centre" if settings.cloud is None else "this unit is not enrolled"
@@ -262,7 +276,7 @@ def make_agent(
         clock=clock,
         store_path=settings.store.path,
         link_status=centre.status,
-        clock_status=lambda: ClockStatus(quality="synced"),
+        clock_status=lambda: clock_status(clock.reading()),
         started_at=clock.now(),
     )
     desk = LotDesk(
@@ -321,6 +335,7 @@ def make_agent(
             app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
         ),
         commitments=commitments,
+        clock_record=clock_record,
         link=link,
         notifier=notifier,
         heartbeat=Heartbeat(ledger=ledger, runners=tuple(runners.values()), notifier=notifier, clock=clock),

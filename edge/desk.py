@@ -86,7 +86,7 @@ class LotDesk:
         """What the lane's screen shows now, see `Desk.lane_view`."""
         runner, settings = self._runner(lane), self.lane_settings[lane]
         now, link, shown = self.clock.now(), self.link_status(), showing(runner)
-        counts = self.box.counts(now)
+        counts = self.box.counts()
         answered = None if runner.visit is None else runner.visit.answered
         return LaneView(
             lane=lane,

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from edge.store.reader import StoreReader
+from edge.store.rows import meta_out
 from edge.system_clock import Machine
 from parking.trusted_time import (
     EARLIEST_AT,
@@ -195,3 +197,9 @@ def _read(kept: str, speed: float) -> TrustedTime | None:
     except (ValueError, OverflowError) as problem:
         LOG.warning("kept_clock_unreadable", problem=str(problem))
         return None
+
+
+def clock_kept_in(store: StoreReader) -> str | None:
+    """What the last commit carried of the clock; None in a new ledger."""
+    kept = meta_out(store.rows("read_meta")).get(KEPT_AS)
+    return kept if isinstance(kept, str) else None

@@ -22,6 +22,7 @@ from edge.api.desk import (
     TypeCount,
 )
 from edge.change import Change
+from edge.clock_status import clock_fault
 from edge.lane_runner import LaneRunner
 from edge.lane_words import DOING, steps
 from edge.lanes import LanePhase
@@ -79,18 +80,18 @@ class LotStatus:
             ledger=self._ledger(now),
             disk=DiskStatus(free_bytes=disk.free, total_bytes=disk.total),
             clock=self.clock_status(),
-            counts=self.counts(now),
+            counts=self.counts(),
             faults=tuple(self._faults(link, drivers)),
             events=tuple(self._recent),
             memory_bytes=resident_bytes(),
             figures=self.figures(),
         )
 
-    def counts(self, now: datetime) -> tuple[TypeCount, ...]:
+    def counts(self) -> tuple[TypeCount, ...]:
         """Places by type: what may be sold now, of how many."""
         return tuple(
             TypeCount(type=spot_type, sellable=left.count, total=self.ledger.book.total(spot_type))
-            for spot_type, left in self.ledger.counts(now).items()
+            for spot_type, left in self.ledger.counts().items()
         )
 
     def note(self, change: Change) -> None:
@@ -119,6 +120,7 @@ class LotStatus:
         faults += [_driver_fault(health) for health in drivers if health.state in BROKEN_DRIVERS]
         if link.state is LinkState.DOWN:
             faults.append(_line_fault(link))
+        faults += [fault for fault in (clock_fault(self.clock_status()),) if fault is not None]
         return sorted(faults, key=lambda fault: (not fault.waiting, not fault.stops))
 
     def _ledger_faults(self) -> Sequence[Fault]:

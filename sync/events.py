@@ -3,7 +3,7 @@
 | kind | body | story |
 | --- | --- | --- |
 | boot | boot, software, epoch, previous_boot | the agent started |
-| clock_changed | quality, lower_bound_us, estimate_us | the clock became better or worse |
+| clock_changed | quality, was, lower_bound_us, estimate_us, shift_us, machine_boot | at each start, and when the clock became better or worse; what was written in the dark before it moves by the shift |
 | stay_admitted, stay_entered, stay_left, stay_voided | stay (full row) | one vehicle's stay changed |
 | claim_changed | claim (full row with its version) | a promise was made, moved, extended or released |
 | admission_refused | lane, direction, reason, credential_kind, times | repeated refusals of one credential coalesce |

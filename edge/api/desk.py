@@ -254,10 +254,16 @@ class DiskStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStatus:
-    """How good the time is: "synced", "holdover" or "unknown"."""
+    """How good the time is: "synced", "holdover" or "unknown". `lower_bound_at` has certainly passed; the machine's own clock is `offset_s` ahead.
+
+    `contradictions` counts words of the centre that could not be believed.
+    """
 
     quality: str
     detail: str = ""
+    lower_bound_at: datetime | None = None
+    offset_s: float = 0.0
+    contradictions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

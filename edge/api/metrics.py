@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from drivers.supervisor import DriverHealth, DriverState
-from edge.api.desk import LinkState, StatusView
+from edge.api.desk import ClockStatus, LinkState, StatusView
 
 
 class ApiCounts:
@@ -78,7 +78,25 @@ def _box(status: StatusView) -> Iterator[Metric]:
     yield _gauge("open_stays", "Vehicles admitted and not yet left.", ledger.open_stays)
     yield _gauge("disk_free_bytes", "Free on the ledger's disk.", status.disk.free_bytes)
     yield _gauge("memory_bytes", "Resident memory of the agent.", status.memory_bytes)
+    yield from _clock(status.clock)
     yield _gauge("clock_synced", "1 while the clock is known to be right.", status.clock.quality == "synced")
+
+
+def _clock(clock: ClockStatus) -> Iterator[Metric]:
+    quality = GaugeMetricFamily(
+        "lotgate_edge_clock_quality", "1 for the quality that the clock has.", labels=["quality"]
+    )
+    for word in ("synced", "holdover", "unknown"):
+        quality.add_metric([word], float(clock.quality == word))
+    yield quality
+    if clock.lower_bound_at is not None:
+        yield _gauge(
+            "clock_lower_bound_seconds",
+            "What has certainly passed, seconds since 1970 UTC.",
+            clock.lower_bound_at.timestamp(),
+        )
+    yield _gauge("clock_offset_seconds", "The machine's own clock less the lot's estimate.", clock.offset_s)
+    yield _gauge("clock_contradictions", "Times told that could not be believed.", clock.contradictions)
 
 
 def _drivers(drivers: tuple[DriverHealth, ...]) -> Iterator[Metric]:

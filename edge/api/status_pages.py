@@ -100,7 +100,8 @@ def watch_points(desk: Desk, registry: CollectorRegistry) -> APIRouter:
         status = desk.status()
         waits = [fault.title for fault in status.faults if fault.stops]
         waits += [f"{lane.lane}: {lane.detail}" for lane in status.lanes if lane.state == "unread"]
-        return JSONResponse({"ready": status.ready, "waits_for": waits}, 200 if status.ready else 503)
+        answer = {"ready": status.ready, "waits_for": waits, "clock": status.clock.quality}
+        return JSONResponse(answer, 200 if status.ready else 503)
 
     @router.get("/metrics")
     async def metrics() -> Response:

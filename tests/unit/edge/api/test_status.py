@@ -40,7 +40,10 @@ async def test_a_lot_that_stopped_says_so_first(caller: Caller, desk: StagedDesk
     assert "Not writing" in text
     async with caller(None) as client:
         ready = await client.get("/ready")
-        assert (ready.status_code, ready.json()) == (503, {"ready": False, "waits_for": ["The disk is full"]})
+        assert (ready.status_code, ready.json()) == (
+            503,
+            {"ready": False, "waits_for": ["The disk is full"], "clock": "holdover"},
+        )
         assert (await client.get("/health")).status_code == 200
 
 
@@ -54,7 +57,11 @@ async def test_a_lot_that_is_not_ready_names_the_lane_that_was_not_read_yet(
         ready = await client.get("/ready")
 
     assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "waits_for": ["lane-1: its controller was not heard"]}
+    assert ready.json() == {
+        "ready": False,
+        "waits_for": ["lane-1: its controller was not heard"],
+        "clock": "holdover",
+    }
 
 
 async def test_a_lot_without_a_centre_does_not_miss_it(caller: Caller, desk: StagedDesk) -> None:

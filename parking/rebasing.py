@@ -1,0 +1,74 @@
+"""What was written down while nobody knew the time, put right once it is known.
+
+Theory. Two straight lines were drawn in the dark: instants of stays by the estimate, beginnings of claims by the lower bound. When the time becomes
+known both are off by a constant each, and all that was written since the dark began moves by it. Time that passed while the machine was off
+is not in those lines, so a stay that began before another boot in the dark seems to have begun later than it did: in the driver's
+favour. A claim that was given no end gets one, at least one step ahead; it only becomes shorter, so it meets no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from parking.book import Book
+from parking.claims import Claim, ClaimKind
+from parking.interval import Interval
+from parking.stays import CredentialKind, Stay
+from parking.trusted_time import TrustedTime
+
+SOLD_AT_THE_LANE = frozenset({ClaimKind.WALK_IN, ClaimKind.PERMIT})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebased:
+    """The rows that change: commit them together."""
+
+    claims: tuple[Claim, ...] = ()
+    stays: tuple[Stay, ...] = ()
+
+
+def rebased(book: Book, before: TrustedTime, after: TrustedTime) -> Rebased:
+    """What moves when the time, unknown as in `before`, is known as in `after`, both of the same instant."""
+    if before.unknown_since_at is None or not after.known:
+        return Rebased()
+    return Rebased(
+        claims=tuple(_claims(book, before, after)),
+        stays=tuple(_stays(book.open_stays(), before.unknown_since_at, before, after)),
+    )
+
+
+def _claims(book: Book, before: TrustedTime, after: TrustedTime) -> Sequence[Claim]:
+    moves = after.lower_at - before.lower_at
+    found = []
+    for claim in book.claims():
+        if claim.window.ends_at is not None or claim.kind not in SOLD_AT_THE_LANE:
+            continue
+        starts_at = claim.window.starts_at + moves
+        ends_at = max(starts_at + book.policy.assumed_stay, after.lower_at + 2 * book.policy.extension_step)
+        found.append(claim.with_window(Interval(starts_at, ends_at)))
+    return found
+
+
+def _stays(
+    stays: Sequence[Stay], since_at: datetime, before: TrustedTime, after: TrustedTime
+) -> Sequence[Stay]:
+    moves = after.estimate_at - before.estimate_at
+
+    def put_right(at: datetime | None) -> datetime | None:
+        return at if at is None or at < since_at else at + moves
+
+    found = []
+    for stay in stays:
+        # What a booking covers ends when the booking does, whatever the lot's clock said.
+        booked = stay.credential.kind is CredentialKind.PASS
+        moved = replace(
+            stay,
+            admitted_at=put_right(stay.admitted_at) or stay.admitted_at,
+            entered_at=put_right(stay.entered_at),
+            paid_until=stay.paid_until if booked else put_right(stay.paid_until),
+        )
+        if moved != stay:
+            found.append(replace(moved, version=stay.version + 1))
+    return found
