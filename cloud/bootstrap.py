@@ -40,10 +40,13 @@ from cloud.payments.webhooks import Webhooks
 from cloud.recounting import Recounting
 from cloud.reservations.authorised import AuthorisedBookings
 from cloud.reservations.booking import BookingService
+from cloud.reservations.changing import BookingChanges
 from cloud.reservations.commit_facts import CommitFacts
 from cloud.reservations.commit_words import CommitWords, Word
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
+from cloud.reservations.promise_keeper import PromiseKeeper
+from cloud.reservations.risk_facts import RiskFacts
 from cloud.reservations.service import Reservations
 from cloud.reservations.transfer_audit import TransferAudit
 from cloud.reservations.transfer_facts import TransferFacts
@@ -81,17 +84,18 @@ class Cloud:
     words: CommitWords
     coordination: Coordination
     bookings: BookingService
+    promise_keeper: PromiseKeeper
     payments: Payments
     provider: PaymentProvider
     cashier: Cashier
     webhooks: Webhooks
     documents: Documents
     gateways: Gateways
+    commands: GateCommands
     links: Links
     search: LotSearch
     notifications: Notifications
     console: Console
-    commands: GateCommands
     recounting: Recounting
     transfers: Transfers
     audit: TransferAudit
@@ -177,17 +181,25 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
     )
     promises = KeptPromises(link=line, money=hold)
     reservations = Reservations(commit=coordination, promises=promises)
+    commands = GateCommands(
+        database=database, words=words, metrics=metrics, clock=clock, new_id=outside.new_id
+    )
     gateways = Gateways(
         database=database,
         clock=clock,
         lots=lots,
-    commands = GateCommands(
-        database=database, words=words, metrics=metrics, clock=clock, new_id=outside.new_id
-    )
-        keepers=(reservations, payments, CommitFacts(coordination), TransferFacts(transfers), ClockFacts()),
+        keepers=(
+            reservations,
+            payments,
+            CommitFacts(coordination),
+            RiskFacts(),
+            TransferFacts(transfers),
+            ClockFacts(),
+        ),
         documents=documents,
         commit=coordination,
         owners=transfers,
+        commands=commands,
         failpoints=failpoints,
         new_code=_new_code,
     )
@@ -199,9 +211,11 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         cloud=settings.name,
         new_nonce=outside.new_nonce,
     )
-        commands=commands,
     words.deliver_to(lambda word: _say(links, word))
     search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
+    changes = BookingChanges(
+        database=database, tariffs=documents, money=hold, coordination=coordination, clock=clock
+    )
     bookings = BookingService(
         database=database,
         lots=lots,
@@ -211,6 +225,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         money=hold,
         coordination=coordination,
         promises=promises,
+        changes=changes,
         clock=clock,
         key=signing_key,
         new_id=outside.new_id,
@@ -237,6 +252,14 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         words=words,
         coordination=coordination,
         bookings=bookings,
+        promise_keeper=PromiseKeeper(
+            database=database,
+            link=line,
+            money=hold,
+            bookings=bookings,
+            coordination=coordination,
+            clock=clock,
+        ),
         payments=payments,
         provider=provider,
         cashier=cashier,
@@ -249,6 +272,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         ),
         documents=documents,
         gateways=gateways,
+        commands=commands,
         links=links,
         search=search,
         notifications=Notifications(bus=events, database=database, search=search, staff=staff),
@@ -269,10 +293,11 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             tasks.create_task(cloud.cashier.run(), name="payments"),
             tasks.create_task(cloud.words.run(), name="commit words"),
             tasks.create_task(cloud.coordination.run(), name="coordination"),
+            tasks.create_task(cloud.promise_keeper.run(), name="promises"),
             tasks.create_task(cloud.audit.run(), name="audit of owners"),
+            tasks.create_task(cloud.commands.run(), name="gate commands"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
             tasks.create_task(_keep_house(cloud), name="housekeeping"),
-        commands=commands,
         ]
         try:
             yield
@@ -295,7 +320,6 @@ async def _tell_of_documents(cloud: Cloud) -> None:
     while True:
         subscription = cloud.events.subscribe(kinds=frozenset({"TariffPublished"}))
         try:
-            tasks.create_task(cloud.commands.run(), name="gate commands"),
             async for event in subscription:
                 cloud.links.documents_added(event.lot)
         except Lagging:

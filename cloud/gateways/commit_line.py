@@ -34,6 +34,13 @@ class CommitLine:
             connected=bool(row["connected"]),
         )
 
+    async def acknowledged_n(self, connection: AsyncConnection[DictRow], gateway: str) -> int:
+        """Up to which number the gateway has its list."""
+        row = await (
+            await connection.execute(QUERIES["documents_acknowledged_n"], {"gateway": gateway})
+        ).fetchone()
+        return 0 if row is None else int(row["n"])
+
     async def add_document(
         self, connection: AsyncConnection[DictRow], gateway: str, kind: str, body: bytes
     ) -> int:

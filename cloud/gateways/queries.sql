@@ -164,6 +164,10 @@ SELECT lot_id, state, last_heard_at, connected_at IS NOT NULL AND disconnected_a
        extract(epoch FROM now() - last_heard_at) AS age_s
   FROM gateways WHERE lot_id = ANY (%(lots)s::uuid[]) AND state <> 'replaced'
 
+-- name: documents_acknowledged_n
+-- Up to which number a gateway has its list of documents.
+SELECT coalesce(max(n), 0) AS n FROM gateway_documents WHERE gateway_id = %(gateway)s AND acknowledged_at IS NOT NULL
+
 -- name: line_of_lot
 -- The session of the moment of the lot's gateway in charge, and how far its log is applied. Late is down: whom nobody has heard for
 -- a minute is not asked for a vote.

@@ -51,6 +51,7 @@ from cloud.payments.records import (
     PaymentRecord,
     RefundRecord,
     add_payment,
+    asked_minor,
     read_payment,
     read_refunds,
     write_payment,
@@ -163,6 +164,30 @@ class Cashier:
         """
         book = await self._open(connection, payment)
         return await self._write(connection, book, ask_refund(book, refund, amount_minor, reason))
+
+    async def refund_part(
+        self,
+        connection: AsyncConnection[DictRow],
+        payment: UUID,
+        *,
+        refund: UUID,
+        at_most_minor: int,
+        reason: str,
+    ) -> tuple[Work, int]:
+        """Give back so much of it as there is left, and how much that is; the same `refund` again gives nothing more.
+
+        Raises:
+            NotFound: there is no such payment.
+        """
+        book = await self._open(connection, payment)
+        known = next((one for one in book.refunds if one.id == refund), None)
+        if known is not None:
+            return Work(payment=payment), known.amount_minor
+        given_minor = min(at_most_minor, book.payment.captured_minor - asked_minor(book.refunds))
+        if given_minor <= 0:
+            return Work(payment=payment), 0
+        taken = ask_refund(book, refund, given_minor, reason)
+        return await self._write(connection, book, taken), given_minor
 
     # after it
 

@@ -65,5 +65,18 @@ class CashierHold:
         """Refund all of it."""
         return self._errand(await self._cashier.hear(connection, payment, PaymentNews.REFUND_DUE))
 
+    async def give_part_back(
+        self, connection: AsyncConnection[DictRow], payment: UUID, *, refund: UUID, at_most_minor: int
+    ) -> tuple[int, Errand | None]:
+        """Refund a part of it."""
+        work, given_minor = await self._cashier.refund_part(
+            connection,
+            payment,
+            refund=refund,
+            at_most_minor=at_most_minor,
+            reason="the booking became cheaper",
+        )
+        return given_minor, self._errand(work)
+
     def _errand(self, work: Work) -> Errand | None:
         return (lambda: self._cashier.pursue(work)) if work.acts or work.refunds else None

@@ -20,6 +20,11 @@ class PaymentTold(Protocol):
     """What is needed of a payment's row."""
 
     @property
+    def id(self) -> UUID:
+        """Which payment."""
+        ...
+
+    @property
     def reservation(self) -> UUID | None:
         """What it is for; None: not for a reservation."""
         ...
@@ -39,7 +44,7 @@ class AuthorisedBookings:
         if payment.reservation is None:
             return
         if act is PaymentAct.TELL_LOST:
-            await self._coordination.payment_lost(payment.reservation)
+            await self._coordination.payment_lost(payment.reservation, payment.id)
         if act is not PaymentAct.TELL_AUTHORISED:
             return
         async with self._database.connection() as connection:

@@ -16,7 +16,15 @@ from psycopg.rows import DictRow
 
 from cloud.database import Database
 from cloud.named_sql import named_sql
-from cloud.reservations.booking_rows import Booking, held, hold_lot, protocol_now, unheard_of
+from cloud.reservations.booking_rows import (
+    Booking,
+    BookingStatus,
+    before_it,
+    held,
+    hold_lot,
+    protocol_now,
+    unheard_of,
+)
 from cloud.reservations.commit_step import CommitStep, Moved
 from cloud.reservations.errands import Errands
 from cloud.reservations.own_places import OwnPlaces
@@ -105,13 +113,35 @@ class Beginning:
                 return Moved(booking=booking or unheard_of(str(known.id), known.revision))
             booking = replace(booking, transaction=replace(booking.transaction, reason=""))
             line = await self._link.standing(connection, lot)
-            if line is not None and line.connected:
-                moved: Moved | None = await self._ask_lot(connection, booking, line)
+            if not await self._may_begin(connection, booking):
+                moved: Moved | None = await self._commit.hear(connection, region, booking, GivenUp())
+            elif booking.transaction.window is None:
+                moved = await self._cut(connection, region, booking, line)
+            elif line is not None and line.connected:
+                moved = await self._ask_lot(connection, booking, line)
             else:
                 moved = await self._sell_own(connection, region, booking, line)
             self._failpoints.hit(BEGIN_BEFORE_COMMIT)
         self._failpoints.hit(BEGIN_AFTER_COMMIT)
         return moved
+
+    async def _may_begin(self, connection: AsyncConnection[DictRow], booking: Booking) -> bool:
+        """A change begins only while the booking stands that it changes."""
+        before = await before_it(connection, booking)
+        return before is None or before.status in {BookingStatus.ACTIVE, BookingStatus.IN_USE}
+
+    async def _cut(
+        self,
+        connection: AsyncConnection[DictRow],
+        region: str,
+        booking: Booking,
+        line: LotStandingNow | None,
+    ) -> Moved:
+        """Nothing is added: nobody is asked, the lot is told."""
+        epoch = 0 if line is None else line.epoch
+        told = Ballot(lot=str(booking.lot), epoch=epoch, claim=ClaimId(str(self._new_id())), asked=False)
+        begin = Begin(worker=self._worker, authorised=True, ballots=(told,))
+        return await self._commit.hear(connection, region, booking, begin)
 
     async def _ask_lot(
         self, connection: AsyncConnection[DictRow], booking: Booking, line: LotStandingNow
@@ -150,6 +180,8 @@ class Beginning:
 
     async def _is_hopeless(self, lot: UUID, booking: Booking) -> bool:
         """Whether the line is down and our own places are taken, seen without holding anything."""
+        if booking.transaction.window is None:
+            return False
         async with self._database.connection() as connection:
             line = await self._link.standing(connection, lot)
             if line is not None and line.connected:

@@ -15,12 +15,13 @@ from hashlib import sha256
 from uuid import UUID, uuid5
 
 from cloud.database import Database
-from cloud.errors import BadRequest, Conflict, LostRace, NotFound, NotPaid
+from cloud.errors import Conflict, LostRace, NotFound, NotPaid
 from cloud.named_sql import named_sql
 from cloud.parking_lots.search import LotSearch, Slice
 from cloud.parking_lots.service import ParkingLots
 from cloud.pricing.quotes import Quote, opened, quoted, signed
 from cloud.reservations.alternatives import Alternatives, AlternativeSearch, Lost
+from cloud.reservations.bookable import require_bookable
 from cloud.reservations.booking_rows import (
     Booking,
     BookingStatus,
@@ -30,7 +31,9 @@ from cloud.reservations.booking_rows import (
     latest,
     of_user,
     protocol_now,
+    standing,
 )
+from cloud.reservations.changing import OPEN, BookingChanges, Change
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
 from cloud.reservations.ports import Held, LotLink, MoneyWanted, PaymentHold, TariffSource
@@ -50,8 +53,6 @@ QUERIES = named_sql("cloud.reservations")
 QUOTE_HOLDS = timedelta(minutes=10)
 DRAFT_HOLDS = timedelta(minutes=20)
 """Real time: longer than the quote, so that a driver may still be authenticating when it ends."""
-AHEAD_AT_MOST = timedelta(days=366)
-LONGEST = timedelta(days=31)
 # Any fixed id: reservations have ids drawn under it from user and Idempotency-Key.
 DRAWN = UUID("9d2f6c1e-0b1a-4f2f-8b5d-6a1c0f4e7a55")
 
@@ -101,6 +102,7 @@ class BookingService:
         money: PaymentHold,
         coordination: Coordination,
         promises: KeptPromises,
+        changes: BookingChanges,
         clock: Clock,
         key: SigningKey,
         new_id: Callable[[], UUID],
@@ -113,6 +115,7 @@ class BookingService:
         self._money = money
         self._coordination = coordination
         self._promises = promises
+        self._changes = changes
         self._clock = clock
         self._key = key
         self._signer = TokenSigner(key, KeyRole.CLOUD)
@@ -125,7 +128,7 @@ class BookingService:
             BadRequest: the window cannot be booked, or there is no tariff for it.
             NotFound: there is no such lot.
         """
-        self._check(wish.window)
+        require_bookable(wish.window, self._clock.now())
         async with self._database.connection() as connection:
             if await self._lots.region_of(connection, wish.lot) is None:
                 raise NotFound(
@@ -189,14 +192,14 @@ class BookingService:
             NotPaid: the money is not held.
             LostRace: it was not booked; with alternatives.
         """
-        booking = await self.read(user, reservation)
+        booking = await self._newest(await self.read(user, reservation))
         if booking.state is CoordinatorState.DRAFT and booking.payment is not None:
-            standing = await self._money.standing(booking.payment)
-            if standing is not Held.HELD:
+            money = await self._money.standing(booking.payment)
+            if money is not Held.HELD:
                 raise NotPaid(
-                    "the payment is not confirmed yet" if standing is Held.WAITING else "the payment is gone",
+                    "the payment is not confirmed yet" if money is Held.WAITING else "the payment is gone",
                     "payment",
-                    "confirm it with the provider" if standing is Held.WAITING else "book anew",
+                    "confirm it with the provider" if money is Held.WAITING else "book anew",
                 )
         booking = await self.begun(booking)
         if booking.state is CoordinatorState.COMMITTED:
@@ -212,18 +215,58 @@ class BookingService:
         return booking
 
     async def read(self, user: str, reservation: UUID) -> Booking:
-        """The newest revision.
+        """What the reservation is: its newest committed revision, else its newest.
 
         Raises:
             NotFound: the user has no such reservation.
         """
         async with self._database.connection() as connection:
-            booking = await latest(connection, reservation)
+            booking = await standing(connection, reservation)
         if booking is None or booking.user != user:
             raise NotFound(
                 f"you have no reservation {reservation}", "reservation", "see GET /api/v1/reservations"
             )
         return booking
+
+    async def open_change(self, booking: Booking) -> Booking | None:
+        """The next revision of a booking, while it is not decided."""
+        newest = await self._newest(booking)
+        return newest if newest.revision > booking.revision and newest.state in OPEN else None
+
+    async def change(
+        self, user: str, reservation: UUID, window: Interval, *, seen: int | None = None
+    ) -> tuple[Booking, Offered | None]:
+        """The booking, and what is to be confirmed before it has this window; None where it has it now. `seen` is the revision that the
+        driver looked at.
+
+        Raises:
+            NotFound: the user has no such reservation.
+            BadRequest: the window cannot be booked, or there is no tariff for it.
+            Conflict: it cannot be changed any more, was changed since it was looked at, or is being decided right now.
+            LostRace: what is added could not be had; the booking stands as it was.
+        """
+        known = await self.read(user, reservation)
+        if seen is not None and seen != known.revision:
+            raise Conflict(
+                f"it is at revision {known.revision}", "revision", "look at it again and decide anew"
+            )
+        newest = await self._newest(known)
+        draft = await self._changes.drafted(Change(known=known, newest=newest, window=window))
+        if draft.revision == known.revision:
+            return known, None
+        if draft.payment is not None:
+            return known, await self._offered(draft)
+        decided = await self.begun(draft)
+        if decided.state is not CoordinatorState.COMMITTED:
+            raise await self._lost(decided)
+        return decided, None
+
+    async def alternatives(self, booking: Booking) -> Alternatives:
+        """What else there is in the window of a booking that may not be kept."""
+        lot, kind, window = booking.lot, booking.transaction.type, booking.booked
+        if lot is None or kind is None or window is None:
+            return ()
+        return await self._instead.instead_of(Lost(lot=lot, type=kind, window=window))
 
     async def list_of(self, user: str, which: Slice) -> tuple[list[Booking], int]:
         """A page of a user's reservations, newest first, and how many there are."""
@@ -240,8 +283,11 @@ class BookingService:
             Conflict: it is being decided right now, or was used, or is over.
         """
         booking = await self.read(user, reservation)
-        if booking.state in {CoordinatorState.DRAFT, CoordinatorState.PREPARING}:
-            return await self._coordination.give_up(booking)
+        newest = await self._newest(booking)
+        if newest.state in OPEN:
+            given_up = await self._coordination.give_up(newest)
+            if newest.revision == booking.revision:
+                return given_up
         if booking.status in {BookingStatus.CANCELLED, BookingStatus.CANCEL_PENDING} or booking.lot is None:
             return booking
         if booking.status is not BookingStatus.ACTIVE:
@@ -262,7 +308,7 @@ class BookingService:
             Conflict: it is not booked, or is cancelled.
         """
         booking = await self.read(user, reservation)
-        window, kind = booking.transaction.window, booking.transaction.type
+        window, kind = booking.booked, booking.transaction.type
         usable = {BookingStatus.ACTIVE, BookingStatus.IN_USE}
         if booking.state is not CoordinatorState.COMMITTED or booking.status not in usable:
             raise Conflict(f"there is no pass for what is {booking.status}", "status", "confirm it first")
@@ -281,14 +327,9 @@ class BookingService:
         )
         return booking, self._signer.sign(token)
 
-    def _check(self, window: Interval) -> None:
-        now = self._clock.now()
-        if window.ends_at is None or window.ends_at <= now:
-            raise BadRequest("is over", "ends_at", "choose a time that is still to come")
-        if window.ends_at - window.starts_at > LONGEST:
-            raise BadRequest("is too far from the start", "ends_at", f"book at most {LONGEST.days} days")
-        if window.starts_at > now + AHEAD_AT_MOST:
-            raise BadRequest("is too far ahead", "starts_at", f"book within {AHEAD_AT_MOST.days} days")
+    async def _newest(self, booking: Booking) -> Booking:
+        async with self._database.connection() as connection:
+            return await latest(connection, booking.id) or booking
 
     async def _known(self, reservation: UUID, asked: bytes) -> Booking | None:
         async with self._database.connection() as connection:
@@ -305,7 +346,7 @@ class BookingService:
         async with self._database.connection() as connection, connection.transaction():
             now = await protocol_now(connection)
             quote = opened(told_quote, self._key.public, now=now)
-            self._check(quote.window)
+            require_bookable(quote.window, self._clock.now())
             payment = uuid5(id_, "payment") if quote.amount_minor else None
             booking = _drafted(user, id_, quote, now, spot=spot, payment=payment, asked=asked)
             if await add(connection, booking) and payment is not None:
@@ -331,14 +372,8 @@ class BookingService:
             field="lot",
             fix="choose one of the alternatives, or another time",
             reason=reason,
-            alternatives=await self._alternatives(booking),
+            alternatives=await self.alternatives(booking),
         )
-
-    async def _alternatives(self, booking: Booking) -> Alternatives:
-        lot, kind, window = booking.lot, booking.transaction.type, booking.transaction.window
-        if lot is None or kind is None or window is None:
-            return ()
-        return await self._instead.instead_of(Lost(lot=lot, type=kind, window=window))
 
 
 def _drafted(

@@ -54,7 +54,9 @@ class Booking:
     """The row. `lot` is None only before the first word of it; `user` None where an inquiry wrote it.
 
     `link_session` is the session of the lot's link at the begin: a PREPARE goes into no other. `told_n` is the decision's number in the
-    list of the lot's gateway. `payment` None: nothing is to be paid.
+    list of the lot's gateway. `payment` None: nothing is to be paid. `amount_minor` is the price of the whole window, `payment` is of what
+    this revision adds to it, and `give_back_minor` what it takes off, due when the lot has the change. `cuts`: it gives up time that the lot
+    holds; `cut_n` is the number of the document that says so. `at_risk`: why the promise may not be kept.
     """
 
     transaction: Transaction
@@ -70,6 +72,11 @@ class Booking:
     currency: str = ""
     payment: UUID | None = None
     request_hash: bytes = b""
+    whole: Interval | None = None
+    cuts: bool = False
+    cut_n: int | None = None
+    give_back_minor: int = 0
+    at_risk: str | None = None
     created_at: datetime | None = field(default=None, compare=False)
 
     @property
@@ -86,6 +93,11 @@ class Booking:
     def state(self) -> CoordinatorState:
         """How far the protocol is."""
         return self.transaction.state
+
+    @property
+    def booked(self) -> Interval | None:
+        """The whole window of the booking as of this revision; its transaction may hold only what was added."""
+        return self.whole or self.transaction.window
 
     @property
     def type_word(self) -> str | None:
@@ -127,6 +139,19 @@ async def held(connection: AsyncConnection[DictRow], reservation: UUID, revision
     """One revision, held until the transaction ends."""
     scope = {"id": reservation, "revision": revision}
     row = await (await connection.execute(QUERIES["booking_hold"], scope)).fetchone()
+    return None if row is None else _booking(row)
+
+
+async def standing(connection: AsyncConnection[DictRow], reservation: UUID) -> Booking | None:
+    """What the reservation is: its newest committed revision, else its newest, not held."""
+    row = await (await connection.execute(QUERIES["booking_standing"], {"id": reservation})).fetchone()
+    return None if row is None else _booking(row)
+
+
+async def before_it(connection: AsyncConnection[DictRow], booking: Booking) -> Booking | None:
+    """The committed revision that stands until this one is; None where this is no change."""
+    scope = {"id": booking.id, "revision": booking.revision}
+    row = await (await connection.execute(QUERIES["booking_before"], scope)).fetchone()
     return None if row is None else _booking(row)
 
 
@@ -199,6 +224,11 @@ def _booking(row: DictRow) -> Booking:
         currency=row["currency"] or "",
         payment=row["payment_id"],
         request_hash=bytes(row["request_hash"] or b""),
+        whole=None if row["booked_from"] is None else Interval(row["booked_from"], row["booked_until"]),
+        cuts=row["cuts"],
+        cut_n=row["cut_n"],
+        give_back_minor=row["give_back_minor"],
+        at_risk=row["at_risk"],
         created_at=row["created_at"],
     )
 
@@ -234,6 +264,11 @@ def _columns(booking: Booking) -> dict[str, object]:
         "currency": booking.currency,
         "payment": booking.payment,
         "request_hash": booking.request_hash,
+        "booked_from": None if booking.whole is None else booking.whole.starts_at,
+        "booked_until": None if booking.whole is None else booking.whole.ends_at,
+        "cuts": booking.cuts,
+        "cut_n": booking.cut_n,
+        "give_back_minor": booking.give_back_minor,
     }
 
 

@@ -19,7 +19,7 @@ from cloud.reservations.commit_words import Word, say
 from cloud.reservations.ports import Errand, LotLink, PaymentHold
 from parking.claims import Claim
 from parking.clock import Clock
-from sync.commit_documents import DECISION, decision_body
+from sync.commit_documents import CHANGE, DECISION, change_body, decision_body
 from sync.coordinator_news import (
     Alarm,
     CancelPayment,
@@ -132,6 +132,7 @@ class CommitEffects:
             return booking
         n = booking.told_n
         if n is None:
+            booking = await self._tell_of_change(connection, booking, line.gateway)
             claim = None if decision.claim is None else claim_from_row(decision.claim)
             body = decision_body(
                 booking.transaction.id, Outcome(decision.outcome), reason=decision.reason, claim=claim
@@ -139,6 +140,17 @@ class CommitEffects:
             n = await self._link.add_document(connection, line.gateway, DECISION, body)
         await self._say(connection, replace(booking, link_session=0), decision)
         return replace(booking, told_n=n)
+
+    async def _tell_of_change(
+        self, connection: AsyncConnection[DictRow], booking: Booking, gateway: str
+    ) -> Booking:
+        """What a committed change gives up goes free when the lot has this document."""
+        window = booking.booked
+        is_due = booking.cuts and booking.transaction.outcome is Outcome.COMMITTED
+        if not is_due or window is None or window.ends_at is None:
+            return booking
+        body = change_body(booking.transaction.id, window.starts_at, window.ends_at)
+        return replace(booking, cut_n=await self._link.add_document(connection, gateway, CHANGE, body))
 
     async def _say(self, connection: AsyncConnection[DictRow], booking: Booking, frame: object) -> None:
         if booking.lot is None:

@@ -9,7 +9,8 @@ from datetime import datetime
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from cloud.reservations.booking_rows import Booking, BookingStatus, add, protocol_now, write
+from cloud.named_sql import named_sql
+from cloud.reservations.booking_rows import Booking, BookingStatus, add, before_it, protocol_now, write
 from cloud.reservations.commit_effects import ClaimCannotStand, CommitEffects
 from cloud.reservations.commit_words import Word, say
 from cloud.reservations.own_places import OwnPlaces
@@ -27,6 +28,8 @@ from sync.coordinator_news import (
 )
 from sync.failpoints import Failpoints
 from sync.transaction import NoReason, Outcome
+
+QUERIES = named_sql("cloud.reservations")
 
 DECISION_BEFORE_COMMIT = "cloud.coordinator.decision_before_commit"
 
@@ -98,7 +101,7 @@ class CommitStep:
         """
         if before.transaction == after.transaction and not effects:
             return Moved(booking=before)
-        after = _with_status(before, after)
+        after = await self._in_place_of_earlier(connection, before, _with_status(before, after))
         errands: list[Errand] = []
         following: Booking | None = None
         for effect in effects:
@@ -142,6 +145,20 @@ class CommitStep:
         )
         if after.lot is not None and is_waited_for:
             await say(connection, Word(lot=after.lot, reservation=after.id))
+
+    async def _in_place_of_earlier(
+        self, connection: AsyncConnection[DictRow], before: Booking, after: Booking
+    ) -> Booking:
+        """A change that is committed speaks for the booking from now on, and for who is inside on it."""
+        is_committed = after.state is CoordinatorState.COMMITTED is not before.state
+        earlier = await before_it(connection, after) if is_committed and after.revision > 1 else None
+        if earlier is None:
+            return after
+        await connection.execute(
+            QUERIES["bookings_before_settle"], {"id": after.id, "revision": after.revision}
+        )
+        in_use = earlier.status is BookingStatus.IN_USE
+        return replace(after, status=BookingStatus.IN_USE) if in_use else after
 
     async def _fall_back(
         self, connection: AsyncConnection[DictRow], region: str, booking: Booking

@@ -138,11 +138,11 @@ class Coordination:
         """The driver walks away before the decision."""
         return await self._hear_alone(booking, GivenUp())
 
-    async def payment_lost(self, reservation: UUID) -> None:
-        """The held money is gone."""
+    async def payment_lost(self, reservation: UUID, payment: UUID) -> None:
+        """The held money is gone; nothing where a later revision has another payment."""
         async with self._database.connection() as connection:
             booking = await latest(connection, reservation)
-        if booking is not None:
+        if booking is not None and booking.payment == payment:
             await self._hear_alone(booking, PaymentLost())
 
     # What the lot's link brings; the caller holds the lot's row and the gateway's, with its session checked

@@ -12,13 +12,17 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from cloud.parking_lots.schemas import Paged, PageOf
 from cloud.reservations.booking import BookingService, Wish
+from cloud.reservations.risks import REFUND_RULE
 from cloud.reservations.schemas import (
+    AtRiskView,
+    ChangeAsked,
     PassView,
     QuoteAsked,
     QuoteView,
     ReservationAsked,
     ReservationView,
     WindowAsked,
+    change_view,
     offered_view,
     quote_view,
     reservation_view,
@@ -80,8 +84,30 @@ async def reservations(
 
 @router.get("/reservations/{reservation}", summary="One reservation")
 async def reservation(request: Request, reservation: UUID, user: User) -> ReservationView:
-    """Its newest revision."""
-    return reservation_view(await _bookings(request).read(user, reservation))
+    """What it is; beside it a change that is not decided yet, and whether the promise is at risk."""
+    bookings = _bookings(request)
+    booking = await bookings.read(user, reservation)
+    change = await bookings.open_change(booking)
+    at_risk = None
+    if booking.at_risk is not None:
+        found = [dict(one) for one in await bookings.alternatives(booking)]
+        at_risk = AtRiskView(reason=booking.at_risk, refund=REFUND_RULE, alternatives=found)
+    return reservation_view(booking).model_copy(
+        update={"change": None if change is None else change_view(change), "at_risk": at_risk}
+    )
+
+
+@router.put("/reservations/{reservation}", summary="Another window for a booking")
+async def change(
+    request: Request, response: Response, reservation: UUID, asked: ChangeAsked, user: User
+) -> ReservationView:
+    """Decided at once where nothing more is to be paid; else 202, and `confirm` decides it once the difference is confirmed with the provider."""
+    booking, offered = await _bookings(request).change(user, reservation, asked.window(), seen=asked.revision)
+    if offered is None:
+        return reservation_view(booking)
+    response.status_code = 202
+    change = change_view(offered.booking, offered.client_secret)
+    return reservation_view(booking).model_copy(update={"change": change})
 
 
 @router.delete("/reservations/{reservation}", summary="Cancel a reservation")
@@ -97,7 +123,7 @@ async def pass_of(request: Request, response: Response, reservation: UUID, user:
     """Text for a QR code, which a gate reads with the line down too."""
     booking, token = await _bookings(request).pass_of(user, reservation)
     response.headers["Cache-Control"] = "no-store"
-    window = booking.transaction.window
+    window = booking.booked
     return PassView(
         reservation=booking.id,
         revision=booking.revision,

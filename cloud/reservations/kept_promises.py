@@ -17,7 +17,7 @@ from psycopg.rows import DictRow
 from cloud.events import NewEvent, publish
 from cloud.facts import Origin
 from cloud.named_sql import named_sql
-from cloud.reservations.booking_rows import Booking, told_bookings
+from cloud.reservations.booking_rows import Booking, BookingStatus, told_bookings
 from cloud.reservations.ports import Errand, LotLink, PaymentHold
 from parking.claims import Claim, ClaimState
 from parking.stays import Stay, StayState
@@ -64,7 +64,11 @@ class KeptPromises:
         if until is not None:
             scope = {"lot": origin.lot, "until": until}
             for booking in await told_bookings(connection, "bookings_ended", scope):
-                await self._hear(connection, booking, BookingNews.WINDOW_PASSED)
+                # A promise that was at risk and whose place was never used was not kept.
+                at_risk = booking.at_risk is not None and booking.status is BookingStatus.ACTIVE
+                await self._hear(
+                    connection, booking, BookingNews.DISPLACED if at_risk else BookingNews.WINDOW_PASSED
+                )
 
     async def _news(
         self,
@@ -83,9 +87,21 @@ class KeptPromises:
                 told = _OF_STAY.get(of_stays[str(row["id"])].state)
                 if told is not None:
                     news.setdefault(row["holder_id"], []).append(told)
-        for claim in claims:
-            if claim.holder_kind == "reservation" and claim.state is ClaimState.RELEASED:
-                news.setdefault(claim.holder_id, []).append(BookingNews.CLAIM_RELEASED)
+        released = {
+            claim.holder_id
+            for claim in claims
+            if claim.holder_kind == "reservation" and claim.state is ClaimState.RELEASED
+        }
+        if released:
+            # A booking that was changed may have several claims: it is let go with the last of them.
+            among: dict[str, object] = {
+                "region": origin.region,
+                "lot": origin.lot,
+                "holders": list(released),
+            }
+            rows = await (await connection.execute(QUERIES["holders_that_hold"], among)).fetchall()
+            for holder in released - {row["holder_id"] for row in rows}:
+                news.setdefault(holder, []).append(BookingNews.CLAIM_RELEASED)
         return {holder: told for holder, told in news.items() if _is_uuid(holder)}
 
     async def _hear(
@@ -99,13 +115,10 @@ class KeptPromises:
             match act:
                 case BookingAct.TELL_LOT:
                     await self._tell(connection, booking)
-                case BookingAct.REFUND if booking.payment is not None:
-                    errand = await self._money.give_back(connection, booking.payment)
-                    errands += [] if errand is None else [errand]
+                case BookingAct.REFUND:
+                    errands += await self._give_all_back(connection, booking)
                 case BookingAct.CANCELLATION_FAILED | BookingAct.ALARM:
                     LOG.warning("booking", act=str(act), reservation=str(booking.id), state=str(state))
-                case _:
-                    LOG.info("nothing was paid", reservation=str(booking.id))
         if str(state) != str(booking.status):
             columns = {"id": booking.id, "revision": booking.revision, "status": str(state)}
             await connection.execute(QUERIES["booking_status"], columns)
@@ -113,6 +126,14 @@ class KeptPromises:
                 body: dict[str, object] = {"reservation": str(booking.id)}
                 await publish(connection, [NewEvent(lot=booking.lot, kind="ReservationCancelled", body=body)])
         return errands
+
+    async def _give_all_back(
+        self, connection: AsyncConnection[DictRow], booking: Booking
+    ) -> Sequence[Errand]:
+        """All that was paid, for each revision that added something."""
+        paid = await (await connection.execute(QUERIES["payments_of_booking"], {"id": booking.id})).fetchall()
+        errands = [await self._money.give_back(connection, row["payment_id"]) for row in paid]
+        return [errand for errand in errands if errand is not None]
 
     async def _tell(self, connection: AsyncConnection[DictRow], booking: Booking) -> None:
         line = None if booking.lot is None else await self._link.standing(connection, booking.lot)

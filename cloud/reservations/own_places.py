@@ -72,6 +72,7 @@ class OwnPlaces:
             "lot": booking.lot,
             "type": booking.type_word,
             "spot": booking.spot,
+            "holder": str(booking.id),
             "starts_at": None if window is None else window.starts_at,
             "ends_at": None if window is None else window.ends_at,
             "now": self._clock.now(),

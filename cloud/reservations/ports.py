@@ -62,6 +62,12 @@ class PaymentHold(Protocol):
         """In the transaction of a cancellation that counts: all of it goes back."""
         ...
 
+    async def give_part_back(
+        self, connection: AsyncConnection[DictRow], payment: UUID, *, refund: UUID, at_most_minor: int
+    ) -> tuple[int, Errand | None]:
+        """Give so much of it back as was taken and is not given back yet; how much that is now. The same `refund` again is the same."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LotStandingNow:
@@ -95,6 +101,10 @@ class LotLink(Protocol):
         self, connection: AsyncConnection[DictRow], gateway: str, kind: str
     ) -> bytes | None:
         """The body of the gateway's newest document of a kind; None where there is none."""
+        ...
+
+    async def acknowledged_n(self, connection: AsyncConnection[DictRow], gateway: str) -> int:
+        """Up to which number the gateway has its list."""
         ...
 
 

@@ -112,6 +112,10 @@ SELECT protocol_now() AS now
 -- A reservation's newest revision.
 SELECT * FROM reservations WHERE id = %(id)s::uuid ORDER BY revision DESC LIMIT 1
 
+-- name: booking_standing
+-- What a reservation is: its newest committed revision, else its newest.
+SELECT * FROM reservations WHERE id = %(id)s::uuid ORDER BY state = 'committed' DESC, revision DESC LIMIT 1
+
 -- name: booking_hold
 -- One revision of a reservation, held until the transaction ends.
 SELECT * FROM reservations WHERE id = %(id)s::uuid AND revision = %(revision)s FOR UPDATE
@@ -132,10 +136,12 @@ SELECT id, revision FROM reservations
  ORDER BY deadline_at LIMIT %(limit)s
 
 -- name: bookings_of_user
--- A page of a user's reservations, each in its newest revision, newest first.
+-- A page of a user's reservations, each in its newest committed revision, or its newest where none is, newest first.
 SELECT * FROM reservations AS booking
  WHERE user_name = %(user)s
-   AND NOT EXISTS (SELECT FROM reservations AS newer WHERE newer.id = booking.id AND newer.revision > booking.revision)
+   AND NOT EXISTS (SELECT FROM reservations AS newer
+                    WHERE newer.id = booking.id
+                      AND (newer.state = 'committed', newer.revision) > (booking.state = 'committed', booking.revision))
  ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s
 
 -- name: bookings_of_user_total
@@ -146,10 +152,12 @@ SELECT count(DISTINCT id) AS total FROM reservations WHERE user_name = %(user)s
 -- A new revision; no row where it is there already.
 INSERT INTO reservations (id, revision, lot_id, user_name, type, spot_id, starts_at, ends_at, guarantee, state, status, reason,
                           deadline_at, lease_holder, lease_token, lease_until, ballots, own_claims, untold, told_n, link_session,
-                          superseded, quote, amount_minor, currency, payment_id, request_hash)
+                          superseded, quote, amount_minor, currency, payment_id, request_hash, booked_from, booked_until, cuts, cut_n,
+                          give_back_minor)
 VALUES (%(id)s, %(revision)s, %(lot)s, %(user)s, %(type)s, %(spot)s, %(starts_at)s, %(ends_at)s, %(guarantee)s, %(state)s, %(status)s,
         %(reason)s, %(deadline_at)s, %(lease_holder)s, %(lease_token)s, %(lease_until)s, %(ballots)s, %(own_claims)s, %(untold)s,
-        %(told_n)s, %(link_session)s, %(superseded)s, %(quote)s, %(amount_minor)s, %(currency)s, %(payment)s, %(request_hash)s)
+        %(told_n)s, %(link_session)s, %(superseded)s, %(quote)s, %(amount_minor)s, %(currency)s, %(payment)s, %(request_hash)s, %(booked_from)s,
+        %(booked_until)s, %(cuts)s, %(cut_n)s, %(give_back_minor)s)
 ON CONFLICT ON CONSTRAINT reservations_pkey DO NOTHING
 RETURNING id
 
@@ -159,9 +167,63 @@ UPDATE reservations
    SET lot_id = %(lot)s, state = %(state)s, status = %(status)s, reason = %(reason)s, deadline_at = %(deadline_at)s,
        lease_holder = %(lease_holder)s, lease_token = %(lease_token)s, lease_until = %(lease_until)s, ballots = %(ballots)s,
        own_claims = %(own_claims)s, untold = %(untold)s, told_n = %(told_n)s, link_session = %(link_session)s,
-       superseded = %(superseded)s, payment_id = %(payment)s, updated_at = now()
+       superseded = %(superseded)s, payment_id = %(payment)s, cut_n = %(cut_n)s, updated_at = now()
  WHERE id = %(id)s AND revision = %(revision)s AND state = %(was)s
    AND (%(was)s <> 'preparing' OR %(state)s <> 'committed' OR protocol_now() < deadline_at)
+RETURNING id
+
+-- name: booking_before
+-- The committed revision of a reservation that stands before a newer one is.
+SELECT * FROM reservations WHERE id = %(id)s AND revision < %(revision)s AND state = 'committed' ORDER BY revision DESC LIMIT 1
+
+-- name: bookings_before_settle
+-- A newer revision is committed and speaks for these from now on.
+UPDATE reservations SET status = NULL, updated_at = now()
+ WHERE id = %(id)s AND revision < %(revision)s AND state = 'committed' AND status IS NOT NULL
+
+-- name: payments_of_booking
+-- What was paid for a booking, the newest part first.
+SELECT payment_id FROM reservations
+ WHERE id = %(id)s AND state = 'committed' AND payment_id IS NOT NULL ORDER BY revision DESC
+
+-- name: bookings_giving_back
+-- Cheaper revisions whose difference has not gone back yet.
+SELECT * FROM reservations WHERE give_back_minor > 0 AND state = 'committed' ORDER BY updated_at LIMIT %(limit)s
+
+-- name: booking_gave_back
+-- So much less is to be given back.
+UPDATE reservations SET give_back_minor = greatest(0, give_back_minor - %(amount_minor)s), updated_at = now()
+ WHERE id = %(id)s AND revision = %(revision)s
+
+-- name: booking_at_risk
+-- The lot says that a booking may not be kept, and why; null: that it is kept after all.
+UPDATE reservations AS booking SET at_risk = %(reason)s::text, risk_told = false, updated_at = now()
+ WHERE id = %(id)s AND lot_id = %(lot)s AND state = 'committed' AND status IN ('active', 'in_use')
+   AND at_risk IS DISTINCT FROM %(reason)s::text
+RETURNING id
+
+-- name: bookings_in_trouble
+-- Bookings that begin soon: at risk where no claim of theirs stands under the constraint, and no more at risk where one does again.
+UPDATE reservations AS booking SET at_risk = CASE WHEN kept.is_kept THEN NULL ELSE %(reason)s::text END, risk_told = false, updated_at = now()
+  FROM (SELECT soon.id, soon.revision,
+               EXISTS (SELECT FROM claims AS claim
+                        WHERE claim.lot_id = soon.lot_id AND claim.holder_kind = 'reservation' AND claim.holder_id = soon.id::text
+                          AND claim.state = 'firm' AND NOT claim.clashing
+                          AND claim.during @> coalesce(soon.booked_from, soon.starts_at)) AS is_kept
+          FROM reservations AS soon
+         WHERE soon.status = 'active' AND soon.state = 'committed' AND (soon.at_risk IS NULL OR soon.at_risk = %(reason)s::text)
+           AND coalesce(soon.booked_from, soon.starts_at) BETWEEN %(now)s AND %(until)s) AS kept
+ WHERE booking.id = kept.id AND booking.revision = kept.revision AND kept.is_kept = (booking.at_risk IS NOT NULL)
+RETURNING booking.id, booking.at_risk
+
+-- name: bookings_risk_untold
+-- Bookings at risk whose drivers were not told.
+SELECT * FROM reservations WHERE at_risk IS NOT NULL AND NOT risk_told ORDER BY updated_at LIMIT %(limit)s
+
+-- name: booking_risk_tell
+-- Its driver is told now; no row: somebody else did, or it is kept again.
+UPDATE reservations SET risk_told = true, updated_at = now()
+ WHERE id = %(id)s AND revision = %(revision)s AND at_risk IS NOT NULL AND NOT risk_told
 RETURNING id
 
 -- name: lock_within
@@ -174,7 +236,8 @@ SELECT region FROM parking_lots WHERE id = %(lot)s FOR NO KEY UPDATE
 
 -- name: own_spot_take
 -- Take a place of the cloud's own for a window with its turnover time, in one statement; no row: there is none left.
--- Spots that carry a booking already come first, so that the others stay free to change hands.
+-- Spots that carry this booking's other window come first, then those that carry any, so that the others stay free to change hands.
+-- Between two windows of one booking no turnover time is kept.
 INSERT INTO claims (region, lot_id, id, spot_id, type, during, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version)
 SELECT lot.region, lot.id, %(claim)s, chosen.id, %(type)s, tstzrange(%(starts_at)s, %(ends_at)s), 'booking', 'reservation',
        %(holder)s, 'held', 'cloud', %(epoch)s, %(revision)s, 1
@@ -189,8 +252,12 @@ SELECT lot.region, lot.id, %(claim)s, chosen.id, %(type)s, tstzrange(%(starts_at
                  AND taken.during && tstzrange(
                      greatest(%(starts_at)s::timestamptz - make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int),
                               least(%(now)s::timestamptz, %(starts_at)s::timestamptz)),
-                     %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int)))
-        ORDER BY EXISTS (SELECT FROM claims AS other
+                     %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int))
+                 AND (taken.holder_id <> %(holder)s OR taken.during && tstzrange(%(starts_at)s, %(ends_at)s)))
+        ORDER BY EXISTS (SELECT FROM claims AS same
+                          WHERE same.region = lot.region AND same.spot_id = spot.id AND same.state IN ('held', 'firm')
+                            AND same.holder_id = %(holder)s) DESC,
+                 EXISTS (SELECT FROM claims AS other
                           WHERE other.region = lot.region AND other.spot_id = spot.id AND other.state IN ('held', 'firm')) DESC,
                  spot.ordinal
         LIMIT 1) AS chosen
@@ -207,7 +274,8 @@ SELECT count(*)::int AS total,
               AND taken.during && tstzrange(
                   greatest(%(starts_at)s::timestamptz - make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int),
                            least(%(now)s::timestamptz, %(starts_at)s::timestamptz)),
-                  %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int))))::int AS free
+                  %(ends_at)s::timestamptz + make_interval(secs => (lot.policy ->> 'turnover_buffer_s')::int))
+              AND (taken.holder_id <> %(holder)s OR taken.during && tstzrange(%(starts_at)s, %(ends_at)s))))::int AS free
   FROM parking_lots AS lot
   JOIN parking_spots AS spot ON spot.region = lot.region AND spot.lot_id = lot.id AND spot.owner = 'cloud' AND spot.type = %(type)s
  WHERE lot.id = %(lot)s AND (%(spot)s::uuid IS NULL OR spot.id = %(spot)s)
@@ -300,12 +368,18 @@ SELECT * FROM reservations AS booking
 -- name: bookings_ended
 -- Bookings whose window the lot's applied log has passed, held in a fixed order.
 SELECT * FROM reservations
- WHERE lot_id = %(lot)s AND status IN ('active', 'cancel_pending') AND ends_at <= %(until)s ORDER BY id, revision LIMIT 200 FOR UPDATE
+ WHERE lot_id = %(lot)s AND status IN ('active', 'cancel_pending') AND coalesce(booked_until, ends_at) <= %(until)s ORDER BY id, revision LIMIT 200 FOR UPDATE
 
 -- name: holders_of_claims
 -- For whom these claims are, where that is a reservation.
 SELECT id, holder_id FROM claims
  WHERE region = %(region)s AND id = ANY (%(ids)s::uuid[]) AND holder_kind = 'reservation'
+
+-- name: holders_that_hold
+-- Which of these reservations still have a claim.
+SELECT DISTINCT holder_id FROM claims
+ WHERE region = %(region)s AND lot_id = %(lot)s AND holder_kind = 'reservation' AND holder_id = ANY (%(holders)s::text[])
+   AND state IN ('held', 'firm')
 
 -- name: booking_status
 -- The customer's word of a booking.

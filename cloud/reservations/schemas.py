@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -77,6 +77,33 @@ class PaymentView(BaseModel):
     client_secret: str | None = None
 
 
+class ChangeAsked(WindowAsked):
+    """Another window for a booking. `revision`: what the driver looked at; a booking that was changed since then stays as it is."""
+
+    revision: Annotated[int | None, Field(ge=1)] = None
+
+
+class ChangeView(BaseModel):
+    """A change that is not decided yet: the booking stands as it was until it is. `payment` is of the difference."""
+
+    revision: int
+    state: str
+    reason: str | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    amount_minor: int
+    payment: PaymentView | None
+    expires_at: datetime | None
+
+
+class AtRiskView(BaseModel):
+    """Why a promise may not be kept, what else there is in its window, and what goes back."""
+
+    reason: str
+    refund: str
+    alternatives: list[dict[str, Any]]
+
+
 class ReservationView(BaseModel):
     """A reservation as its driver sees it. `state` is the protocol's word, `status` the one for people."""
 
@@ -95,6 +122,8 @@ class ReservationView(BaseModel):
     payment: PaymentView | None
     expires_at: datetime | None
     created_at: datetime | None
+    change: ChangeView | None = None
+    at_risk: AtRiskView | None = None
 
 
 class PassView(BaseModel):
@@ -130,7 +159,7 @@ def quote_view(quote: Quote, told: str) -> QuoteView:
 def reservation_view(booking: Booking, client_secret: str = "") -> ReservationView:
     """A booking for the wire."""
     transaction = booking.transaction
-    window = transaction.window
+    window = booking.booked
     draft = booking.status is BookingStatus.DRAFT
     return ReservationView(
         id=booking.id,
@@ -150,6 +179,21 @@ def reservation_view(booking: Booking, client_secret: str = "") -> ReservationVi
         else PaymentView(id=booking.payment, client_secret=client_secret or None),
         expires_at=transaction.deadline_at if draft else None,
         created_at=booking.created_at,
+    )
+
+
+def change_view(change: Booking, client_secret: str = "") -> ChangeView:
+    """The open change of a booking."""
+    view = reservation_view(change, client_secret)
+    return ChangeView(
+        revision=view.revision,
+        state=view.state,
+        reason=view.reason,
+        starts_at=view.starts_at,
+        ends_at=view.ends_at,
+        amount_minor=view.amount_minor,
+        payment=view.payment,
+        expires_at=view.expires_at,
     )
 
 
