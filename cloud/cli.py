@@ -24,6 +24,7 @@ from cloud.parking_lots.command import add_lots
 from cloud.serving import configure_logging, serve_until_signal
 from cloud.settings import CloudSettings
 from parking.errors import ParkingError
+from parking.lot import SpotType
 from parking.tariff import Tariff
 from parking.tariff_document import parse_tariff
 from sync.errors import LocalError
@@ -83,6 +84,16 @@ def parser() -> argparse.ArgumentParser:
     released.add_argument("--by", required=True, help="who decides")
     released.add_argument("--reason", required=True)
     released.set_defaults(run=_gateways_release)
+
+    share = commands.add_parser(
+        "share",
+        help="how many spots of a lot the centre is to own, to sell them with the line down",
+        epilog=f"example: lotgate cloud share --lot {EXAMPLE_LOT} --type regular --percent 20",
+    )
+    share.add_argument("--lot", type=UUID, required=True, metavar="ID")
+    share.add_argument("--type", type=SpotType, required=True, choices=list(SpotType), help="type of spot")
+    share.add_argument("--percent", type=_percent, required=True, metavar="P", help="of the spots, 0 to 100")
+    share.set_defaults(run=_share)
 
     example = f"example: lotgate cloud documents put-tariff --lot {EXAMPLE_LOT} tariff.toml"
     documents = commands.add_parser(
@@ -147,6 +158,20 @@ def _gateways_release(chosen: argparse.Namespace, settings: CloudSettings) -> in
         settings, lambda cloud: cloud.gateways.release(chosen.gateway, by=chosen.by, reason=chosen.reason)
     )
     sys.stdout.write(f"{chosen.gateway} may write again from its next connection on\n")
+    return 0
+
+
+def _percent(text: str) -> int:
+    """A percentage as 1/10,000."""
+    share_1e4 = round(float(text) * 100)
+    if not 0 <= share_1e4 <= 10_000:
+        raise ValueError(text)
+    return share_1e4
+
+
+def _share(chosen: argparse.Namespace, settings: CloudSettings) -> int:
+    _with_cloud(settings, lambda cloud: cloud.gateways.set_share(chosen.lot, chosen.type, chosen.percent))
+    sys.stdout.write(f"the centre is to own {chosen.percent / 100:g} % of the lot's {chosen.type} spots\n")
     return 0
 
 

@@ -54,6 +54,8 @@ IN_BEFORE_COMMIT = "edge.transfer_in.before_commit"
 IN_AFTER_COMMIT = "edge.transfer_in.after_commit"
 
 OWNERS_EPOCH = "owners_epoch"
+SILENT_S = 10.0
+"""Real seconds in which nobody is asked again after a question that was not answered in time."""
 
 Speaker = Callable[[FromParticipant], None]
 """Sends a frame in one session, as long as that session stands."""
@@ -88,6 +90,7 @@ class Owners:
         self._speaker: Speaker | None = None
         self._wanted: Mapping[SpotType, int] = {}
         self._asked: dict[str, _Asked] = {}
+        self._silent_until_s = 0.0
         self._broken: frozenset[str] = frozenset()
         self.counts: Counter[str] = Counter()
         self._begin_epoch()
@@ -99,6 +102,7 @@ class Owners:
     def link_opened(self, speaker: Speaker) -> None:
         """A session stands, and `speaker` speaks in it."""
         self._speaker = speaker
+        self._silent_until_s = 0.0
         self._give()
 
     def link_lost(self) -> None:
@@ -110,6 +114,7 @@ class Owners:
     def hear(self, frame: Transfer) -> None:
         """Spots come, or the answer that none do. What was credited before, or was sent in another epoch, changes nothing and is counted."""
         asked = self._asked.get(frame.request)
+        self._silent_until_s = 0.0
         if not frame.spots:
             self.counts["none_to_borrow"] += 1
             if asked is not None:
@@ -139,7 +144,8 @@ class Owners:
         """
         speaker, book = self._speaker, self._ledger.book
         ours = len(book.shelf(kind, Tier.EDGE, self._clock.now()).spots)
-        if speaker is None or not self._ledger.may_sell or ours == book.total(kind):
+        silent = self._clock.monotonic() < self._silent_until_s
+        if speaker is None or silent or not self._ledger.may_sell or ours == book.total(kind):
             return False
         request = self._new_id()
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -152,6 +158,8 @@ class Owners:
             async with asyncio.timeout(REQUEST_ANSWER_S):
                 return await answer
         except TimeoutError:
+            # A line that carries nothing is found by its own bounds; until then not each driver need wait for it.
+            self._silent_until_s = self._clock.monotonic() + SILENT_S
             self.counts["unanswered"] += 1
             return False
         finally:

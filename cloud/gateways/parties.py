@@ -10,6 +10,7 @@ from psycopg.rows import DictRow
 
 from cloud.facts import Origin
 from cloud.reservations.ports import Errand
+from parking.lot import SpotType
 from sync.messages import CommandResult, FromParticipant, Transfer, TransferRequest
 
 
@@ -58,6 +59,12 @@ class OwnersParty(Protocol):
 
     async def wish(self, connection: AsyncConnection[DictRow], origin: Origin) -> None:
         """See that the lot knows what the cloud is to own."""
+        ...
+
+    async def set_share(
+        self, connection: AsyncConnection[DictRow], origin: Origin, kind: SpotType, share_1e4: int
+    ) -> None:
+        """The cloud is to own this much of the lot's spots of `kind`, in 1/10,000."""
         ...
 
     async def epoch_begins(self, connection: AsyncConnection[DictRow], origin: Origin) -> None:

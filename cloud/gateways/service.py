@@ -28,6 +28,7 @@ from cloud.gateways.parties import CommandsParty, CommitParty, OwnersParty
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
 from parking.clock import Clock
+from parking.lot import SpotType
 from parking.tariff import Tariff
 from sync.chain import genesis
 from sync.failpoints import Failpoints
@@ -410,6 +411,23 @@ class Gateways:
                 raise NotFound(f"no lot {lot}", "lot", "see: lotgate cloud lots list")
             await self._lots.lock(connection, region, lot)
             return await self._documents.put_tariff(connection, lot, tariff, valid_from)
+
+    async def set_share(self, lot: UUID, kind: SpotType, share_1e4: int) -> None:
+        """Decide how much of a lot's spots of `kind` the centre is to own, in 1/10,000; its gateway hears it.
+
+        Raises:
+            NotFound: there is no such lot, or it has no gateway.
+        """
+        async with self._database.connection() as connection, connection.transaction():
+            region = await self._lots.region_of(connection, lot)
+            if region is None:
+                raise NotFound(f"no lot {lot}", "lot", "see: lotgate cloud lots list")
+            await self._lots.lock(connection, region, lot)
+            row = await (await connection.execute(QUERIES["line_of_lot"], {"lot": lot})).fetchone()
+            if row is None:
+                raise NotFound(f"lot {lot} has no gateway", "lot", "enrol one: lotgate cloud gateways invite")
+            origin = Origin(region=region, lot=lot, gateway=row["id"], epoch=row["epoch"])
+            await self._owners.set_share(connection, origin, kind, share_1e4)
 
     async def list_all(self, lot: UUID | None = None) -> list[DictRow]:
         """The fleet, or one lot's part of it, as the console shows it."""
