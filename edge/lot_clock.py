@@ -102,7 +102,7 @@ class LotClock:
     def knew(self, at: datetime) -> bool:
         """Whether the time was known when it was written down as `at`."""
         since_at = self._time.unknown_since_at
-        return since_at is None or at < since_at
+        return since_at is None or at <= since_at
 
     def lower_bound(self) -> datetime:
         """The civil instant that has certainly passed."""

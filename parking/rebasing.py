@@ -57,7 +57,7 @@ def _stays(
     moves = after.estimate_at - before.estimate_at
 
     def put_right(at: datetime | None) -> datetime | None:
-        return at if at is None or at < since_at else at + moves
+        return at if at is None or at <= since_at else at + moves
 
     found = []
     for stay in stays:

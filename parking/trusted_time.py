@@ -85,7 +85,7 @@ class TrustedTime:
     """What was known of the time at second `at_s` of the boot-time clock of `boot`.
 
     `speed`: civil seconds in one second of that clock (a demo's scale). `told_s`: when the last word was believed in this boot.
-    `unknown_since_at`: the estimate at which nobody knew the time any more; None while it is known.
+    `unknown_since_at`: what was written down later than this was written while nobody knew the time; None while it is known.
     """
 
     boot: str
@@ -107,7 +107,7 @@ class TrustedTime:
             at_s=at_s,
             lower_at=EARLIEST_AT,
             estimate_at=shown_at,
-            unknown_since_at=shown_at,
+            unknown_since_at=shown_at - timedelta(microseconds=1),
             speed=speed,
         )
 
