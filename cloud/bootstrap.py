@@ -45,6 +45,7 @@ from cloud.reservations.commit_facts import CommitFacts
 from cloud.reservations.commit_words import CommitWords, Word
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
+from cloud.reservations.kiosk_facts import KioskFacts
 from cloud.reservations.promise_keeper import PromiseKeeper
 from cloud.reservations.risk_facts import RiskFacts
 from cloud.reservations.service import Reservations
@@ -192,6 +193,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
             reservations,
             payments,
             CommitFacts(coordination),
+            KioskFacts(),
             RiskFacts(),
             TransferFacts(transfers),
             ClockFacts(),
