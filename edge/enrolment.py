@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import os
+import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from edge.errors import EdgeError
+from edge.centre_tls import centre_context, judge_dates
+from edge.errors import CertificateOutOfDate, EdgeError
 from edge.lot_reading import read_settings_file
 from parking.ids import GatewayId, LotId
 from sync.errors import MalformedFrame
@@ -119,10 +121,13 @@ def ask(centre: str, *, code: str, public_key: bytes) -> Enrolment:
     body = json.dumps({"code": code, "public_key": base64.b64encode(public_key).decode()})
     connection = _connection(address, centre)
     try:
+        connection.connect()
+        if isinstance(connection.sock, ssl.SSLSocket):
+            judge_dates(connection.sock.getpeercert(), None)
         connection.request("POST", ENROL_PATH, body, {"Content-Type": "application/json"})
         with connection.getresponse() as answer:
             content = answer.read(LONGEST_ANSWER_BYTES)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, CertificateOutOfDate) as error:
         raise EnrolmentFailed(f"{address.netloc} cannot be reached: {error}") from error
     finally:
         connection.close()
@@ -141,7 +146,9 @@ def _connection(address: SplitResult, centre: str) -> HTTPConnection:
         case "ws" | "http":
             return HTTPConnection(address.hostname, address.port, timeout=TIMEOUT_S)
         case "wss" | "https":
-            return HTTPSConnection(address.hostname, address.port, timeout=TIMEOUT_S)
+            return HTTPSConnection(
+                address.hostname, address.port, timeout=TIMEOUT_S, context=centre_context()
+            )
         case other:
             raise EnrolmentFailed(f"{centre!r}: {other!r} is not ws, wss, http or https")
 

@@ -8,7 +8,8 @@ EdgeError
 │   ├── StoreDamaged      the file is no ledger any more: set aside, what can be read is saved
 │   ├── StoreInUse        another agent has this ledger open
 │   └── StoreTooNew       a newer version of lotgate made this file
-└── LedgerFull            more waits for the disk than memory may hold: telemetry is no longer taken
+├── LedgerFull            more waits for the disk than memory may hold: telemetry is no longer taken
+└── CertificateOutOfDate  the centre's certificate had certainly ended, or has not begun: it is to be renewed there
 """
 
 from __future__ import annotations
@@ -70,3 +71,7 @@ class StoreTooNew(StoreError):
 
 class LedgerFull(EdgeError):
     """More waits for the disk than memory may hold."""
+
+
+class CertificateOutOfDate(EdgeError):
+    """The centre's certificate had certainly ended, or has not begun."""

@@ -170,7 +170,7 @@ class Documents(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSettings:
-    """Where the centre is, and the real seconds after which a line is dead. `tls` None: the system's trust for wss, none for ws."""
+    """Where the centre is, and the real seconds after which a line is dead. `tls`: for wss, see edge/centre_tls."""
 
     url: str
     gateway: str

@@ -9,8 +9,9 @@ and the time that a send may take.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,10 +22,13 @@ import structlog
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from edge.centre_tls import judge_dates
 from edge.change import Change
-from edge.line import Commit, Documents, Line, LineParts, LinkLedger, LinkSettings, SpotOwners, Wakeup
+from edge.errors import CertificateOutOfDate
+from edge.line import Line, LineParts, LinkSettings, Wakeup
+from edge.line_ports import Commit, Documents, GateDesk, LinkLedger, SpotOwners
 from edge.link_picture import LinkPicture
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from sync.errors import LocalError
 from sync.failpoints import Failpoints
 from sync.keys import SigningKey
@@ -65,9 +69,10 @@ class Link:
         documents: Documents,
         commit: Commit,
         owners: SpotOwners | None = None,
+        gates: GateDesk | None = None,
         picture: LinkPicture,
         key: SigningKey,
-        clock: Clock,
+        clock: TrustedClock,
         random: Random,
         clock_quality: Callable[[], str],
         failpoints: Failpoints,
@@ -90,6 +95,7 @@ class Link:
             documents=documents,
             commit=commit,
             owners=owners,
+            gates=gates,
             picture=picture,
             key=key,
             clock=clock,
@@ -147,9 +153,14 @@ class Link:
         """One line, from the dial to its end. A fault of ours on the line ends the line, never the gates."""
         try:
             async with self._dial(self._settings) as connection:
+                if self._settings.tls is not None:
+                    judge_dates(_certificate(connection), self._clock)
                 return await Line(connection, self._parts).run()
         except (OSError, WebSocketException) as error:
             return Close(reason=f"{type(error).__name__} {error}".strip())
+        except CertificateOutOfDate as error:
+            self.refused["certificate_out_of_date"] += 1
+            return Close(reason=str(error))
         except LocalError as error:
             LOG.error("link_fault", problem=str(error))  # noqa: TRY400 - the sentence says it all
             self.refused["local"] += 1
@@ -208,6 +219,11 @@ def dial_centre(settings: LinkSettings) -> connect:
         max_size=MAX_FRAME_BYTES,
         proxy=None,
     )
+
+
+def _certificate(connection: ClientConnection) -> Mapping[str, object] | None:
+    tls: ssl.SSLObject | None = connection.transport.get_extra_info("ssl_object")
+    return None if tls is None else tls.getpeercert()
 
 
 def _nobody_listens(_time_us: int, _round_trip_s: float) -> None:
