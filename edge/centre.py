@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.api.desk import LinkState, LinkStatus
+from edge.gate_commands import GateCommands
 from edge.ledger import Ledger
 from edge.link import Link
 
@@ -16,6 +17,7 @@ class Centre:
 
     ledger: Ledger
     link: Link | None
+    gates: GateCommands
     detail: str = ""
 
     def status(self) -> LinkStatus:
@@ -40,7 +42,12 @@ class Centre:
         """Frames that were not accepted, by their error's code."""
         return {} if self.link is None else dict(self.link.refused)
 
+    def gate_commands(self) -> Mapping[str, int]:
+        """Gate commands from afar by what became of them."""
+        return dict(self.gates.counts)
+
     def picture_changed(self) -> None:
-        """A lane's state is new: the centre wants to know."""
+        """A lane's state is new: the centre wants to know, and whoever it asked something of that lane for."""
+        self.gates.lanes_changed()
         if self.link is not None:
             self.link.picture_changed()

@@ -19,13 +19,17 @@ from edge.observing import ReadingCounters
 from edge.ticket_office import TicketOffice
 
 
-class CountsRefusedFrames(Protocol):
+class CountsFrames(Protocol):
     """The line to the centre, as far as it is counted."""
 
     def refused(self) -> Mapping[str, int]:
         """Frames that were not accepted, by their error's code."""
         ...
 
+
+    def gate_commands(self) -> Mapping[str, int]:
+        """Gate commands from afar by what became of them."""
+        ...
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class EdgeFigures(Collector):
@@ -35,7 +39,7 @@ class EdgeFigures(Collector):
     readings: ReadingCounters
     lane_log: LotLaneLog
     office: TicketOffice
-    line: CountsRefusedFrames
+    line: CountsFrames
     commitments: Commitments
     bookings: Bookings
 
@@ -51,6 +55,8 @@ class EdgeFigures(Collector):
         yield _counts("frames_refused", "Frames that were not accepted, by code", "code", self.line.refused())
         over_count = sum(stay.claim is None for stay in self.ledger.open_stays())
         yield GaugeMetricFamily(
+        gates = self.line.gate_commands()
+        yield _counts("gate_commands", "Gate commands from afar, by what became of them", "outcome", gates)
             "lotgate_edge_over_count", "Vehicles inside that no place is kept for.", value=over_count
         )
         yield from self._commits()
@@ -59,6 +65,22 @@ class EdgeFigures(Collector):
     def _commits(self) -> Iterator[Metric]:
         """Bookings by what the lot knows of them, the age of its oldest doubt, and what was not taken."""
         known = GaugeMetricFamily(
+    def _owned(self) -> Iterator[Metric]:
+        """Whose the spots are, how many could change hands, and what became of transfers and questions."""
+        owned = GaugeMetricFamily("lotgate_edge_spots_owned", "Spots by who may sell them.", labels=["owner"])
+        for owner, count in self.owners.spots_by_owner().items():
+            owned.add_metric([owner], count)
+        yield owned
+        free = GaugeMetricFamily(
+            "lotgate_edge_transferable", "Spots that could go to the centre now.", labels=["type"]
+        )
+        for kind, count in self.owners.transferable().items():
+            free.add_metric([str(kind)], count)
+        yield free
+        yield _counts(
+            "transfers", "What became of spots given, asked for and come", "what", self.owners.counts
+        )
+
             "lotgate_edge_transactions", "Bookings by what the lot knows of them.", labels=["state"]
         )
         for state, count in Counter(str(part.state) for part in self.ledger.parts()).items():

@@ -62,9 +62,10 @@ class LotLaneLog:
         """A person is needed at the lane."""
         self._write(EventKind.OVERRIDE, lane=lane, action="help_called", by="lane", reason=why)
 
-    def person_acted(self, lane: str, action: str, by: str, reason: str) -> None:
-        """A person decided; it goes on record."""
-        self._write(EventKind.OVERRIDE, lane=lane, action=action, by=by, reason=reason)
+    def person_acted(self, lane: str, action: str, by: str, reason: str, *, command: str = "") -> None:
+        """A person decided; it goes on record. `command`: see `LaneLog`."""
+        remote = {"command": command} if command else {}
+        self._write(EventKind.OVERRIDE, lane=lane, action=action, by=by, reason=reason, **remote)
 
     def refused(self, refused: Refused) -> None:
         """A credential was refused."""

@@ -65,8 +65,8 @@ class LaneLog(Protocol):
         """A person is needed at the lane."""
         ...
 
-    def person_acted(self, lane: str, action: str, by: str, reason: str) -> None:
-        """A person decided; it goes on record."""
+    def person_acted(self, lane: str, action: str, by: str, reason: str, *, command: str = "") -> None:
+        """A person decided; it goes on record. `command` names the centre's command where that person is not at the lot."""
         ...
 
 

@@ -132,9 +132,9 @@ class LaneRunner:
         self._tell(LaneEvent.PAY)
         return True
 
-    def person_opens(self, by: str, reason: str) -> bool:
-        """A person opens the lane; the answer is whether the lane could be told now."""
-        return self._person(LaneEvent.PERSON_OPENS, "open", by, reason)
+    def person_opens(self, by: str, reason: str, *, command: str = "") -> bool:
+        """A person opens the lane, from afar by the centre's `command`; the answer is whether the lane could be told now."""
+        return self._person(LaneEvent.PERSON_OPENS, "open", by, reason, command)
 
     def person_closes(self, by: str, reason: str) -> bool:
         """A person beside the arm vouches for a safety loop that stays unknown."""
@@ -182,10 +182,10 @@ class LaneRunner:
             self._early = (self.clock.monotonic(), presented)
         return is_next
 
-    def _person(self, event: LaneEvent, action: str, by: str, reason: str) -> bool:
+    def _person(self, event: LaneEvent, action: str, by: str, reason: str, command: str = "") -> bool:
         if not self._knows(event):
             return False
-        self.log.person_acted(self.lane, action, by, reason)
+        self.log.person_acted(self.lane, action, by, reason, command=command)
         self._tell(event)
         return True
 

@@ -12,16 +12,16 @@ import ssl
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import structlog
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from edge.change import Change, SpotState
+from edge.change import SpotState
+from edge.line_ports import Commit, Documents, GateDesk, LinkLedger, SpotOwners
 from edge.link_picture import LinkPicture
 from parking.clock import Clock
-from parking.lot import Lot
 from sync.codec import encode, kind_of
 from sync.edge_session import EdgeEffect, EdgeFacts, EdgeSession, EdgeState, EdgeTimes
 from sync.failpoints import Failpoints
@@ -34,7 +34,7 @@ from sync.messages import (
     Document,
     Frame,
     FromParticipant,
-    LogRow,
+    GateCommand,
     Page,
     Prepare,
     Transfer,
@@ -65,107 +65,6 @@ BEFORE_VOTE = "edge.line.before_vote"
 VOTE_SENT = "edge.line.vote_sent"
 DOCUMENT_ARRIVED = "edge.line.document_arrived"
 DOCUMENT_DURABLE = "edge.line.document_durable"
-
-
-class LinkLedger(Protocol):
-    """What the link needs of the ledger."""
-
-    @property
-    def lot(self) -> Lot:
-        """The lot as it is built."""
-        ...
-
-    @property
-    def last_seq(self) -> int:
-        """The last row of the log, durable or about to be."""
-        ...
-
-    @property
-    def document_n(self) -> int:
-        """The number of the last document applied."""
-        ...
-
-    @property
-    def verdict(self) -> Literal["ok", "fenced"]:
-        """Whether this lot may sell."""
-        ...
-
-    epoch: int
-    boot: str
-    acknowledged_seq: int
-    acknowledged_hash: bytes
-
-    def log_page(self, after_seq: int, limit: int) -> tuple[LogRow, ...]:
-        """Durable rows after `after_seq`, as they were stored."""
-        ...
-
-    def hash_at(self, seq: int) -> bytes | None:
-        """The hash of row `seq` (0: the genesis); None where the row is gone."""
-        ...
-
-    def acknowledge(self, seq: int, row_hash: bytes) -> asyncio.Future[None]:
-        """The centre has applied the log up to `seq`."""
-        ...
-
-    def mark_uploaded(self, states: list[SpotState]) -> asyncio.Future[None]:
-        """The centre has stored these words."""
-        ...
-
-    def fence(self, reason: str) -> asyncio.Future[None]:
-        """Sell nothing until a person has recounted."""
-        ...
-
-    def line_lost(self) -> None:
-        """The line is down."""
-        ...
-
-    def line_back(self) -> None:
-        """The line is up again."""
-        ...
-
-    def subscribe(self, callback: Callable[[Change], None]) -> Callable[[], None]:
-        """Call back with each change once it is durable; the answer ends it."""
-        ...
-
-
-class Commit(Protocol):
-    """The lot's side of the commit (edge/commitments)."""
-
-    def link_opened(self, speaker: Callable[[FromParticipant], None]) -> None:
-        """A session stands; `speaker` sends a frame in it, as long as it does."""
-        ...
-
-    def link_lost(self) -> None:
-        """It is over."""
-        ...
-
-    def hear(self, frame: Prepare | Decision | Answer) -> None:
-        """A frame of this session came."""
-        ...
-
-
-class SpotOwners(Protocol):
-    """Who may sell which spot (edge/owners)."""
-
-    def link_opened(self, speaker: Callable[[FromParticipant], None]) -> None:
-        """A session stands; `speaker` sends a frame in it, as long as it does."""
-        ...
-
-    def link_lost(self) -> None:
-        """It is over."""
-        ...
-
-    def hear(self, frame: Transfer) -> None:
-        """Spots came, or the answer that none do."""
-        ...
-
-
-class Documents(Protocol):
-    """Who applies what the centre decides (edge/configuration)."""
-
-    async def apply(self, document: Document) -> None:
-        """Apply it with its number; return when it is durable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +112,7 @@ class LineParts:
     documents: Documents
     commit: Commit
     owners: SpotOwners | None
+    gates: GateDesk | None
     picture: LinkPicture
     key: SigningKey
     clock: Clock
@@ -257,6 +157,8 @@ class Line:
             self._parts.commit.link_lost()
             if self._parts.owners is not None:
                 self._parts.owners.link_lost()
+            if self._parts.gates is not None:
+                self._parts.gates.link_lost()
             if self._applying is not None:
                 self._applying.cancel()
 
@@ -335,6 +237,8 @@ class Line:
                 parts.commit.hear(delivered)
             case Deliver(frame=Transfer() as transfer) if parts.owners is not None:
                 parts.owners.hear(transfer)
+            case Deliver(frame=GateCommand() as command) if parts.gates is not None:
+                parts.gates.hear(command)
             case _:
                 self._note(effect)
         return []
@@ -354,6 +258,8 @@ class Line:
                 self._parts.commit.link_opened(self._say)
                 if self._parts.owners is not None:
                     self._parts.owners.link_opened(self._say)
+                if self._parts.gates is not None:
+                    self._parts.gates.link_opened(self._say)
             case FrameRefused(code=code, field=name, about=about):
                 self._parts.refused[code] += 1
                 LOG.warning("frame_refused", code=code, field=name, about=about)

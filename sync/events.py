@@ -11,7 +11,7 @@
 | demand_made | demand (full row) | a stay was priced |
 | payment_changed | payment (full row) | money was asked for, taken or refused |
 | token_issued | kind, subject, stay, key_id | a ticket or receipt was signed |
-| override | lane, action, by, reason | a person decided |
+| override | lane, action, by, reason, command | a person decided; `command` is the centre's, where that person was not at the lot |
 | telemetry_dropped | count, from_us, to_us | what an outage coalesced: one tombstone |
 | record_quarantined | source, field, problem, digest | something that could not be understood was kept aside |
 | conflict_found | kind, claim, other, detail | two promises clash |

@@ -8,6 +8,7 @@ from datetime import timedelta
 from edge.change import Change
 from edge.figures import EdgeFigures
 from edge.observing import ReadingCounters
+from edge.owners import Owners
 from edge.visit import Presented
 from parking.book import ClaimRequest, Sale
 from parking.claims import Claim, ClaimKind, ClaimState
@@ -16,6 +17,7 @@ from parking.interval import Interval
 from parking.lot import SpotType
 from parking.stays import Stay, StayState
 from sync.events import EventKind
+from sync.failpoints import Failpoints
 from tests.unit.edge.lot_at_work import LotAtWork, ticket_of, until
 from tests.unit.edge.test_bookings import pass_of
 
@@ -24,6 +26,9 @@ class NoLine:
     """A lot without a centre."""
 
     def refused(self) -> dict[str, int]:
+        return {}
+
+    def gate_commands(self) -> dict[str, int]:
         return {}
 
 
@@ -118,6 +123,13 @@ def over_count(lot: LotAtWork) -> float:
         line=NoLine(),
         commitments=lot.commitments,
         bookings=lot.bookings,
+        owners=Owners(
+            lot.ledger,
+            clock=lot.clock,
+            lower_bound=lot.clock.now,
+            new_id=lambda: "t",
+            failpoints=Failpoints(),
+        ),
     )
     (family,) = (one for one in figures.collect() if one.name == "lotgate_edge_over_count")
     return float(family.samples[0].value)
