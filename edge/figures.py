@@ -16,20 +16,17 @@ from edge.commitments import Commitments
 from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.observing import ReadingCounters
+from edge.owners import Owners
 from edge.ticket_office import TicketOffice
 
 
-class CountsFrames(Protocol):
+class CountsRefusedFrames(Protocol):
     """The line to the centre, as far as it is counted."""
 
     def refused(self) -> Mapping[str, int]:
         """Frames that were not accepted, by their error's code."""
         ...
 
-
-    def gate_commands(self) -> Mapping[str, int]:
-        """Gate commands from afar by what became of them."""
-        ...
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class EdgeFigures(Collector):
@@ -39,9 +36,10 @@ class EdgeFigures(Collector):
     readings: ReadingCounters
     lane_log: LotLaneLog
     office: TicketOffice
-    line: CountsFrames
+    line: CountsRefusedFrames
     commitments: Commitments
     bookings: Bookings
+    owners: Owners
 
     def collect(self) -> Iterator[Metric]:
         """Every counter as it is now."""
@@ -55,16 +53,12 @@ class EdgeFigures(Collector):
         yield _counts("frames_refused", "Frames that were not accepted, by code", "code", self.line.refused())
         over_count = sum(stay.claim is None for stay in self.ledger.open_stays())
         yield GaugeMetricFamily(
-        gates = self.line.gate_commands()
-        yield _counts("gate_commands", "Gate commands from afar, by what became of them", "outcome", gates)
             "lotgate_edge_over_count", "Vehicles inside that no place is kept for.", value=over_count
         )
         yield from self._commits()
+        yield from self._owned()
         yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})
 
-    def _commits(self) -> Iterator[Metric]:
-        """Bookings by what the lot knows of them, the age of its oldest doubt, and what was not taken."""
-        known = GaugeMetricFamily(
     def _owned(self) -> Iterator[Metric]:
         """Whose the spots are, how many could change hands, and what became of transfers and questions."""
         owned = GaugeMetricFamily("lotgate_edge_spots_owned", "Spots by who may sell them.", labels=["owner"])
@@ -81,6 +75,9 @@ class EdgeFigures(Collector):
             "transfers", "What became of spots given, asked for and come", "what", self.owners.counts
         )
 
+    def _commits(self) -> Iterator[Metric]:
+        """Bookings by what the lot knows of them, the age of its oldest doubt, and what was not taken."""
+        known = GaugeMetricFamily(
             "lotgate_edge_transactions", "Bookings by what the lot knows of them.", labels=["state"]
         )
         for state, count in Counter(str(part.state) for part in self.ledger.parts()).items():

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from edge.inspection import Inspection
+from parking.trusted_time import ClockQuality
 
 WIDTH = 100
 LABEL = 22
@@ -71,10 +72,32 @@ class Screen:
             if seen.oldest_stay_at is None
             else f"       longest since {_local(seen, seen.oldest_stay_at):%a %d %b %H:%M}"
         )
+        if seen.owned["edge"] < sum(seen.owned.values()):
+            yield self._row("Who may sell them", self._owners(seen))
         over = f", {seen.over_count} over the count" if seen.over_count else ""
         yield self._row("Vehicles on record", f"{seen.open_stays:,}{over}{oldest}")
 
+    def _owners(self, seen: Inspection) -> str:
+        owned = seen.owned
+        moving = f", {owned['in_flight']:,} on their way" if owned["in_flight"] else ""
+        nobody = f"{owned['stranded']:,} nobody"
+        stranded = f", {self._in('stop', nobody)}" if owned["stranded"] else ""
+        here = f"{owned['edge']:,} this lot, {owned['cloud']:,} the centre{moving}{stranded}"
+        return f"{here}       {seen.transferable:,} could go to the centre now"
+
+    def _clock(self, seen: Inspection) -> Iterator[str]:
+        clock = seen.clock
+        if clock is None:
+            return
+        yield self._rule("Time")
+        mark = "go" if clock.quality is ClockQuality.SYNCED else "warn"
+        sure = "" if clock.drift_s is None else f"       right within {clock.drift_s:.1f} s"
+        yield self._row("Quality", f"{self._in(mark, clock.quality.value)}{sure}")
+        yield self._row("At least", f"{_local(seen, clock.lower_at):%a %d %b %Y, %H:%M:%S}")
+        yield self._row("Machine's own clock", f"{clock.offset_s:+,.1f} s off")
+
     def _centre(self, seen: Inspection) -> Iterator[str]:
+        yield from self._clock(seen)
         yield self._rule("To the centre")
         chain = self._in("go", "whole ✓") if seen.chain_whole else self._in("stop", "broken ■")
         first, last = seen.ends.acknowledged_seq + 1, seen.ends.last_seq
@@ -159,6 +182,13 @@ def problems(seen: Inspection) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     if seen.fenced:
         found.append((f"Fenced: {seen.fenced}.", "count the cars in the lot and tell the centre."))
+    if seen.owned["stranded"]:
+        found.append(
+            (
+                f"{seen.owned['stranded']:,} spaces on their way since an earlier gateway: nobody sells them.",
+                "count the cars in the lot and tell the centre.",
+            )
+        )
     if not seen.chain_whole:
         found.append(
             (

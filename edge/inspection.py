@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge.lot_clock import ClockReading
+from edge.owners import owned_by
 from edge.settings import Settings
 from edge.store.opening import read_witness
 from edge.store.reader import StoreReader
@@ -17,12 +19,13 @@ from edge.store.rows import meta_out
 from parking.book import Book
 from parking.claims import ClaimKind
 from parking.conflicts import LONG_AGO
-from parking.lot import SpotType
+from parking.lot import SpotType, Tier
 from sync.chain import unpack_envelope
 from sync.errors import MalformedFrame
 from sync.instants import from_us
 from sync.messages import LogRow
-from sync.part import DOUBTS, Part
+from sync.ownership import transferable
+from sync.part import DOUBTS, Moment, Part
 
 LAST_EVENTS = 10
 
@@ -67,6 +70,7 @@ class Inspection:
 
     settings: Settings
     now: datetime
+    clock: ClockReading | None
     types: tuple[TypeLine, ...]
     open_stays: int
     over_count: int
@@ -83,6 +87,8 @@ class Inspection:
     conflicts: int
     transactions: Mapping[str, int]
     doubts: tuple[DoubtLine, ...]
+    owned: Mapping[str, int]
+    transferable: int
     documents: tuple[str, ...]
     events: tuple[EventLine, ...]
     used_bytes: int
@@ -96,8 +102,10 @@ class Inspection:
         return self.ends.last_seq - self.ends.acknowledged_seq
 
 
-def look(reader: StoreReader, settings: Settings, now: datetime) -> Inspection:
-    """Read the file.
+def look(
+    reader: StoreReader, settings: Settings, now: datetime, clock: ClockReading | None = None
+) -> Inspection:
+    """Read the file. `now` and `clock` are the lot's own, as the last commit left them.
 
     Raises:
         StoreError: it cannot be read.
@@ -114,9 +122,11 @@ def look(reader: StoreReader, settings: Settings, now: datetime) -> Inspection:
     outage = meta.get("outage_since_us")
     witness = read_witness(settings.store.path)
     stays = book.open_stays()
+    at = Moment(at=now, lower_at=now, real_s=0.0)
     return Inspection(
         settings=settings,
         now=now,
+        clock=clock,
         types=_types(book, everything, settings, now),
         open_stays=len(stays),
         over_count=sum(1 for stay in stays if stay.claim is None),
@@ -136,6 +146,8 @@ def look(reader: StoreReader, settings: Settings, now: datetime) -> Inspection:
         conflicts=reader.rows("count_rows")[0]["conflicts"],
         transactions=Counter(str(part.state) for part in everything.parts),
         doubts=_doubts(everything.parts),
+        owned=owned_by(settings.lot, book, everything.transfers),
+        transferable=sum(len(transferable(book, kind, Tier.EDGE, at)) for kind in book.types()),
         documents=tuple(f"{d.kind} {d.n}" for d in {d.kind: d for d in everything.documents}.values()),
         events=_events(
             reader.log_page(epoch=number, after_seq=ends.last_seq - LAST_EVENTS, limit=LAST_EVENTS)
@@ -153,6 +165,7 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
         "lot": seen.settings.lot.name,
         "lot_id": seen.settings.lot.id,
         "at": seen.now.isoformat(),
+        "clock": None if seen.clock is None else _clock(seen.clock),
         "verdict": "fenced" if seen.fenced else "ok",
         "fenced_because": seen.fenced,
         "counts": {
@@ -180,6 +193,7 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
         "quarantine": seen.quarantine_rows,
         "conflicts": seen.conflicts,
         "transactions": dict(seen.transactions),
+        "owned": {**seen.owned, "transferable": seen.transferable},
         "doubts": [
             {
                 "transaction": doubt.id,
@@ -204,6 +218,16 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
             "disk_free_bytes": seen.disk_free_bytes,
         },
         "losses": list(seen.losses),
+    }
+
+
+def _clock(clock: ClockReading) -> Mapping[str, object]:
+    return {
+        "quality": clock.quality.value,
+        "lower_bound": clock.lower_at.isoformat(),
+        "estimate": clock.estimate_at.isoformat(),
+        "machine_offset_s": round(clock.offset_s, 3),
+        "right_within_s": clock.drift_s,
     }
 
 

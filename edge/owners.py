@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,10 +22,11 @@ import structlog
 
 from edge.change import Change, StoredDocument, fact
 from edge.ledger import Ledger
+from parking.book import Book
 from parking.clock import Clock
 from parking.errors import NoSuchSpot
 from parking.ids import SpotId
-from parking.lot import InFlight, SpotType, Tier
+from parking.lot import InFlight, Lot, SpotType, Tier
 from sync.events import EventKind
 from sync.failpoints import Failpoints
 from sync.instants import to_us
@@ -191,15 +192,10 @@ class Owners:
         now, book = self._moment(), self._ledger.book
         return {kind: len(transferable(book, kind, Tier.EDGE, now)) for kind in book.types()}
 
-    def spots_by_state(self) -> Mapping[str, int]:
-        """How many spots are on their way to the cloud, and how many are stranded."""
-        spots: Counter[str] = Counter({"in_flight": 0, "stranded": 0})
-        for row in self._ledger.transfers().values():
-            if row.state is TransferState.STRANDED or (
-                row.state is TransferState.IN_FLIGHT and row.to is Tier.CLOUD
-            ):
-                spots[str(row.state)] += len(row.spots)
-        return spots
+    def spots_by_owner(self) -> Mapping[str, int]:
+        """How many spots are the lot's, the cloud's, on their way, and stranded by an earlier epoch."""
+        ledger = self._ledger
+        return owned_by(ledger.lot, ledger.book, ledger.transfers().values())
 
     # How it is carried out
 
@@ -327,6 +323,19 @@ class Owners:
 
     def _moment(self) -> Moment:
         return Moment(at=self._clock.now(), lower_at=self._lower_bound(), real_s=self._clock.monotonic())
+
+
+def owned_by(lot: Lot, book: Book, transfers: Iterable[TransferRow]) -> Mapping[str, int]:
+    """How many of the lot's spots are edge, cloud, in_flight and stranded."""
+    stranded = {row.id for row in transfers if row.state is TransferState.STRANDED}
+    spots = Counter({"edge": 0, "cloud": 0, "in_flight": 0, "stranded": 0})
+    for spot in lot.spots:
+        owner = book.owner(spot.id)
+        if isinstance(owner, InFlight):
+            spots["stranded" if owner.transfer in stranded else "in_flight"] += 1
+        else:
+            spots[str(owner)] += 1
+    return spots
 
 
 def _set(answer: asyncio.Future[bool], *, given: bool) -> None:

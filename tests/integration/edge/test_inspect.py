@@ -25,7 +25,8 @@ from edge.store.reader import StoreReader
 from edge.writer import ThreadWriter
 from parking.ids import ClaimId
 from parking.interval import Interval
-from parking.lot import SpotType
+from parking.lot import InFlight, SpotType, Tier
+from sync.ownership import OwnerChange, TransferEvent, TransferRow, TransferState, step
 from sync.part import Part, ParticipantState
 from sync.transaction import TransactionId
 from tests.integration.edge.conftest import Premises
@@ -174,3 +175,34 @@ async def test_it_shows_bookings_in_doubt_by_their_age(premises: Premises, setti
     assert ("3 h" in oldest, "60 s" in youngest) == (True, True)
     assert all(len(line) <= WIDTH for line in page.splitlines())
     assert as_map(view)["doubts"]
+
+
+async def test_it_says_whose_the_spaces_are_and_what_nobody_may_sell(
+    premises: Premises, settings: Settings
+) -> None:
+    ledger = premises.start()
+    given, stranded = (spot.id for spot in settings.lot.spots[:2])
+    away = TransferRow(id="t-1", epoch=1, to=Tier.CLOUD, type=SpotType.REGULAR, spots=(given,))
+    after, owners, _ = step(away, TransferEvent.GIVEN, side=Tier.EDGE)
+    left = TransferRow(
+        id="t-0",
+        epoch=0,
+        to=Tier.EDGE,
+        type=SpotType.REGULAR,
+        spots=(stranded,),
+        state=TransferState.STRANDED,
+    )
+    nobody = OwnerChange(spots=(stranded,), owner=InFlight(transfer="t-0"))
+    await ledger.commit(Change(owners=(*owners, nobody), transfers=(after, left)))
+    view = seen(premises, settings)
+    total = len(settings.lot.spots)
+    assert as_map(view)["owned"] == {
+        "edge": total - 2,
+        "cloud": 0,
+        "in_flight": 1,
+        "stranded": 1,
+        "transferable": view.transferable,
+    }
+    page = Screen(colour=False, plain=True).draw(view)
+    assert f"{total - 2:,} this lot, 0 the centre, 1 on their way, 1 nobody" in page
+    assert "1 spaces on their way since an earlier gateway: nobody sells them." in page

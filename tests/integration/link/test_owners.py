@@ -340,7 +340,7 @@ async def test_what_a_new_epoch_leaves_in_flight_is_stranded_on_both_sides_until
     want = Counter({"edge": SPOTS - SHARE, "in_flight": SHARE})
     await seam.until(lambda: seam._agree(want))
     assert await seam.built.audit.look() == 0
-    assert seam.lot.owners.spots_by_state()["stranded"] == SHARE
+    assert seam.lot.owners.spots_by_owner()["stranded"] == SHARE
     assert b"rights_stranded 2.0" in seam.built.metrics.text()
     states = {row.state for row in seam.lot.ledger.transfers().values()}
     assert states == {TransferState.STRANDED}
