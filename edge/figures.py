@@ -20,11 +20,15 @@ from edge.owners import Owners
 from edge.ticket_office import TicketOffice
 
 
-class CountsRefusedFrames(Protocol):
+class CountsFrames(Protocol):
     """The line to the centre, as far as it is counted."""
 
     def refused(self) -> Mapping[str, int]:
         """Frames that were not accepted, by their error's code."""
+        ...
+
+    def gate_commands(self) -> Mapping[str, int]:
+        """Gate commands from afar by what became of them."""
         ...
 
 
@@ -36,7 +40,7 @@ class EdgeFigures(Collector):
     readings: ReadingCounters
     lane_log: LotLaneLog
     office: TicketOffice
-    line: CountsRefusedFrames
+    line: CountsFrames
     commitments: Commitments
     bookings: Bookings
     owners: Owners
@@ -51,6 +55,8 @@ class EdgeFigures(Collector):
         yield _counts("refusals", "Drivers refused at a lane, by reason", "reason", self.lane_log.refusals)
         yield _counts("tokens_refused", "Codes that were not taken, by reason", "reason", self.office.refused)
         yield _counts("frames_refused", "Frames that were not accepted, by code", "code", self.line.refused())
+        gates = self.line.gate_commands()
+        yield _counts("gate_commands", "Gate commands from afar, by what became of them", "outcome", gates)
         over_count = sum(stay.claim is None for stay in self.ledger.open_stays())
         yield GaugeMetricFamily(
             "lotgate_edge_over_count", "Vehicles inside that no place is kept for.", value=over_count

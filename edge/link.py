@@ -25,7 +25,8 @@ from websockets.exceptions import WebSocketException
 from edge.centre_tls import judge_dates
 from edge.change import Change
 from edge.errors import CertificateOutOfDate
-from edge.line import Commit, Documents, Line, LineParts, LinkLedger, LinkSettings, SpotOwners, Wakeup
+from edge.line import Line, LineParts, LinkSettings, Wakeup
+from edge.line_ports import Commit, Documents, GateDesk, LinkLedger, SpotOwners
 from edge.link_picture import LinkPicture
 from parking.clock import TrustedClock
 from sync.errors import LocalError
@@ -68,6 +69,7 @@ class Link:
         documents: Documents,
         commit: Commit,
         owners: SpotOwners | None = None,
+        gates: GateDesk | None = None,
         picture: LinkPicture,
         key: SigningKey,
         clock: TrustedClock,
@@ -93,6 +95,7 @@ class Link:
             documents=documents,
             commit=commit,
             owners=owners,
+            gates=gates,
             picture=picture,
             key=key,
             clock=clock,
