@@ -30,6 +30,7 @@ from edge.configuration import Configuration
 from edge.desk import LotDesk
 from edge.entering import Entering
 from edge.figures import EdgeFigures
+from edge.gate_commands import GateCommands
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.journal import keep_journal
@@ -227,6 +228,7 @@ def make_agent(
         for driver in settings.drivers
     ]
     switchboard.connect(settings, supervisors)
+    gates = GateCommands(runners=runners)
     link = None
     if settings.cloud is not None and enrolment is not None:
         link = Link(
@@ -241,6 +243,7 @@ def make_agent(
             documents=configuration,
             commit=commitments,
             owners=owners,
+            gates=gates,
             picture=LinkPicture(
                 ledger,
                 lanes=lambda: [(lane, runner.state.phase.value) for lane, runner in runners.items()],
@@ -254,7 +257,7 @@ def make_agent(
             failpoints=failpoints,
         )
     detail = "this lot has no centre" if settings.cloud is None else "this unit is not enrolled"
-    centre = Centre(ledger=ledger, link=link, detail=detail)
+    centre = Centre(ledger=ledger, link=link, gates=gates, detail=detail)
     sales = KioskSales(
         ledger=ledger,
         prices=prices,
