@@ -133,7 +133,7 @@ def build_cloud(settings: CloudSettings, environment: Mapping[str, str]) -> Clou
         if settings.key_file is None
         else SigningKey.read_or_make(settings.key_file),
         database=open_pool(settings.database_url, min_size=settings.pool_min, max_size=settings.pool_max),
-        words=CommitWords(settings.database_url),
+        words=CommitWords(settings.database_url, key=1 + secrets.randbits(62)),
         provider=_provider(settings, metrics),
         draw=Random(),
         worker=secrets.token_hex(8),
@@ -203,6 +203,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         owners=transfers,
         commands=commands,
         failpoints=failpoints,
+        holder=words.key,
         new_code=_new_code,
     )
     links = Links(

@@ -39,7 +39,8 @@ SELECT gateway.id, gateway.region, gateway.lot_id, gateway.public_key, gateway.e
 UPDATE gateways
    SET session = session + 1, boot = %(boot)s, software = %(software)s, clock_quality = %(clock_quality)s,
        last_seq = greatest(acknowledged_seq, %(last_seq)s), backlog = greatest(0, %(last_seq)s - acknowledged_seq),
-       connected_at = now(), disconnected_at = NULL, last_heard_at = now(), updated_at = now()
+       connected_at = now(), disconnected_at = NULL, last_heard_at = now(), link_holder = nullif(%(holder)s, 0)::bigint,
+       updated_at = now()
  WHERE id = %(gateway)s
 RETURNING session
 
@@ -170,9 +171,14 @@ SELECT coalesce(max(n), 0) AS n FROM gateway_documents WHERE gateway_id = %(gate
 
 -- name: line_of_lot
 -- The session of the moment of the lot's gateway in charge, and how far its log is applied. Late is down: whom nobody has heard for
--- a minute is not asked for a vote.
+-- a minute is not asked for a vote, and neither is a line whose process is dead (it holds its lock while it lives).
 SELECT id, region, epoch, session, acknowledged_seq,
-       state = 'ok' AND connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds' AS connected
+       state = 'ok' AND connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds'
+           AND (link_holder IS NULL OR EXISTS (
+               SELECT FROM pg_locks AS lock
+                WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
+                  AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND (lock.classid::bigint << 32) | lock.objid::bigint = link_holder)) AS connected
   FROM gateways WHERE lot_id = %(lot)s AND state <> 'replaced'
 
 -- name: facts_latest

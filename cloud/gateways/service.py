@@ -85,7 +85,7 @@ class Applied:
 
 
 class Gateways:
-    """Keeps the fleet."""
+    """Keeps the fleet. `holder` is the key of the lock that this process holds while it lives; 0: none."""
 
     def __init__(
         self,
@@ -99,6 +99,7 @@ class Gateways:
         owners: OwnersParty,
         commands: CommandsParty,
         failpoints: Failpoints,
+        holder: int,
         new_code: Callable[[], str],
     ) -> None:
         self._database = database
@@ -110,6 +111,7 @@ class Gateways:
         self._owners = owners
         self._commands = commands
         self._failpoints = failpoints
+        self._holder = holder
         self._new_code = new_code
 
     # Enrolment
@@ -210,6 +212,7 @@ class Gateways:
                 "software": hello.software,
                 "clock_quality": hello.clock_quality,
                 "last_seq": hello.last_seq,
+                "holder": self._holder,
             }
             row = await (await connection.execute(QUERIES["session_begin"], columns)).fetchone()
             if row is None:

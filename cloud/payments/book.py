@@ -27,7 +27,7 @@ from cloud.payments.provider import (
     UnknownWhy,
 )
 from cloud.payments.records import PaymentRecord, RefundRecord, arrived_minor, asked_minor, booked_minor
-from cloud.payments.refund_states import RefundAct, RefundNews, RefundState
+from cloud.payments.refund_states import BOOKED, RefundAct, RefundNews, RefundState
 from cloud.payments.refund_states import step as refund_step
 from cloud.payments.standing import news_of, status_of
 from sync.payment import PaymentAct, PaymentNews, PaymentStanding
@@ -303,3 +303,17 @@ def outstanding(book: Book) -> tuple[PaymentAct, ...]:
         return (PaymentAct.LOOK_UP,)
     creating = book.payment.standing in (PaymentStanding.CREATING, PaymentStanding.ABANDONED)
     return (PaymentAct.CREATE,) if creating and not book.payment.refusal else ()
+
+
+def facts_of(taken: Taken) -> list[tuple[str, dict[str, object]]]:
+    """What is published of a step: kinds and bodies."""
+    payment = taken.book.payment
+    facts: list[tuple[str, dict[str, object]]] = []
+    if PaymentAct.TELL_CAPTURED in taken.acts:
+        facts.append(("PaymentProcessed", {"amount_minor": payment.captured_minor}))
+    if PaymentAct.RECORD_RECEIVABLE in taken.acts:
+        facts.append(("PaymentOwed", {"amount_minor": payment.amount_minor}))
+    for refund in taken.booked:
+        kind = "PaymentRefunded" if refund.state in BOOKED else "PaymentRefundFailed"
+        facts.append((kind, {"amount_minor": refund.amount_minor, "refund": str(refund.id)}))
+    return facts

@@ -4,7 +4,7 @@ A call is made only after the row that says so is durable, with no transaction o
 (cloud/payments/book decides what it means). Who dies between the two leaves a row that is due: `run`, in any process, looks at it.
 
 Callers inside a transaction (`record`, `hear`, `ask_refund`) get `Work`, which they hand to `pursue` after their commit; work that is lost
-with its process is found again by `run`. Locks are taken in this order: reservation, payment, lot.
+with its process is found again by `run`. Locks are taken in the order of the whole centre: lot, gateway, reservation, payment.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
-from typing import Protocol
 from uuid import UUID
 
 import structlog
 from psycopg import AsyncConnection, OperationalError
+from psycopg.errors import UndefinedTable
 from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
@@ -34,10 +34,12 @@ from cloud.payments.book import (
     answered,
     ask_refund,
     created,
+    facts_of,
     hear,
     outstanding,
     refund_answered,
 )
+from cloud.payments.listening import NobodyListens, PaymentListener
 from cloud.payments.provider import (
     Done,
     NewIntent,
@@ -57,7 +59,7 @@ from cloud.payments.records import (
     write_payment,
     write_refund,
 )
-from cloud.payments.refund_states import BOOKED, RefundState
+from cloud.payments.refund_states import RefundState
 from cloud.payments.standing import hold_ends_soon, next_look
 from parking.clock import Clock
 from sync.failpoints import Failpoints
@@ -77,25 +79,6 @@ BEFORE_CALL = "cloud.payments.before_call"
 AFTER_CALL = "cloud.payments.after_call"
 BEFORE_CAPTURE = "cloud.payments.before_capture"
 AFTER_CAPTURE = "cloud.payments.after_capture"
-
-
-class PaymentListener(Protocol):
-    """Whoever acts on what becomes of a payment: the reservations."""
-
-    async def payment_told(self, payment: PaymentRecord, act: PaymentAct) -> None:
-        """After the commit. `TELL_AUTHORISED` is told again every 30 s until the coordinator decided, so that a process that died
-        between commit and telling costs time only; the others are told once, or not at all where the process died: the coordinator
-        must not depend on them.
-        """
-        ...
-
-
-class NobodyListens:
-    """Where nothing hangs on payments yet."""
-
-    async def payment_told(self, payment: PaymentRecord, act: PaymentAct) -> None:
-        """Write it to the log."""
-        LOG.info("payment", payment=str(payment.id), standing=str(payment.standing), told=str(act))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +221,7 @@ class Cashier:
             self._woken.clear()
             try:
                 done = await self.look_at_due()
-            except (OperationalError, PoolTimeout) as error:
+            except (OperationalError, PoolTimeout, UndefinedTable) as error:
                 LOG.warning("payments wait for the database", error=str(error))
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -310,10 +293,25 @@ class Cashier:
         await self._take(pursuit, lambda book: refund_answered(book, answer))
 
     async def _take(self, pursuit: Pursuit, decide: Callable[[Book], Taken]) -> None:
+        work = await self._taken(pursuit.payment, decide, holds_lot=False)
+        pursuit.add(
+            work
+            or await self._taken(pursuit.payment, decide, holds_lot=True)
+            or Work(payment=pursuit.payment)
+        )
+
+    async def _taken(self, payment: UUID, decide: Callable[[Book], Taken], *, holds_lot: bool) -> Work | None:
+        """What is left to do; None, with nothing written, where it is to be published and the lot's row, which comes first, is not held."""
         async with self._database.connection() as connection, connection.transaction():
-            book = await self._open(connection, pursuit.payment)
-            work = await self._write(connection, book, decide(book))
-        pursuit.add(work)
+            if holds_lot:
+                record = await read_payment(connection, payment)
+                region = await self._lots.region_of(connection, record.lot)
+                await self._lots.lock(connection, region or "", record.lot)
+            book = await self._open(connection, payment)
+            taken = decide(book)
+            if facts_of(taken) and not holds_lot:
+                return None
+            return await self._write(connection, book, taken)
 
     async def _open(self, connection: AsyncConnection[DictRow], payment: UUID) -> Book:
         record = await read_payment(connection, payment, lock=True)
@@ -358,15 +356,7 @@ class Cashier:
         return None if pause is None else pause * (1 + self._draw.random() / 4)
 
     async def _publish(self, connection: AsyncConnection[DictRow], taken: Taken) -> None:
-        payment = taken.book.payment
-        facts: list[tuple[str, dict[str, object]]] = []
-        if PaymentAct.TELL_CAPTURED in taken.acts:
-            facts.append(("PaymentProcessed", {"amount_minor": payment.captured_minor}))
-        if PaymentAct.RECORD_RECEIVABLE in taken.acts:
-            facts.append(("PaymentOwed", {"amount_minor": payment.amount_minor}))
-        for refund in taken.booked:
-            kind = "PaymentRefunded" if refund.state in BOOKED else "PaymentRefundFailed"
-            facts.append((kind, {"amount_minor": refund.amount_minor, "refund": str(refund.id)}))
+        payment, facts = taken.book.payment, facts_of(taken)
         region = await self._lots.region_of(connection, payment.lot) if facts else None
         if region is None:
             if facts:

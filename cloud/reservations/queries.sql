@@ -389,6 +389,10 @@ UPDATE reservations SET status = %(status)s, updated_at = now() WHERE id = %(id)
 -- Tell every process of the centre at this transaction's commit.
 SELECT pg_notify('lotgate_commit', %(word)s)
 
+-- name: process_lives
+-- Held as long as this connection is: this process lives and listens.
+SELECT pg_advisory_lock_shared(%(key)s)
+
 -- name: processes_listen
 -- Be told what other processes say at their commits.
 LISTEN lotgate_commit
