@@ -27,10 +27,11 @@ class ClockRecord:
     clock: LotClock
 
     def begin(self) -> None:
-        """Tell how the time is at this start, and from now on each change."""
+        """Tell how the time is at this start, and from now on each change: the first may come at once, where a machine without a centre is set."""
         now = self.clock.time
         self._write(now, now, Rebased())
         self.clock.subscribe(self._changed)
+        self.clock.tick()
 
     async def run(self) -> None:
         """Look every second whether the centre fell silent; the agent's TaskGroup holds this."""

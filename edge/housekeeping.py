@@ -3,7 +3,7 @@
 What was acknowledged 14 days ago goes, with the closed stays and released claims that it told; plates go two days after their stay; of
 reading keys and of what was kept aside only the newest stay. Nothing else ever goes. Where that is not enough, the ledger is
 degraded: nothing is sold, gates go on, and it ends by itself once the centre has taken the backlog. A lot without a centre
-acknowledges its own log: it has nobody to keep it for.
+acknowledges its own log: it has nobody to keep it for. While the time is unknown nothing is old.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Housekeeping:
     async def step(self) -> bool:
         """Let go of at most a thousand rows and look at the bound; whether there is more to let go."""
         now = self._clock.released_before()
-        if not self._ledger.gateway and self._ledger.backlog:
+        if not self._ledger.gateway and self._ledger.backlog and self._clock.known:
             self._ledger.acknowledge(self._ledger.last_seq, self._ledger.last_hash)
         hour = to_us(now - LOG_KEPT) // HOUR_US
         epoch = self._ledger.epoch

@@ -136,7 +136,7 @@ class Ledger:
         """
         store.put_layout(lot.spots)
         recovered = recover(
-            store, gateway=gateway, epoch=epoch, boot=boot, now=clock.now(), over_at=clock.released_before()
+            store, gateway=gateway, epoch=epoch, boot=boot, now=clock.now(), over_at=clock.lower_bound()
         )
         ledger = cls(
             store,
