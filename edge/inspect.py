@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edge.inspect_text import Screen
 from edge.inspection import as_map, look
+from edge.lot_clock import reading_kept_in
 from edge.lot_reading import read_settings_file
 from edge.store.reader import StoreReader
-from edge.system_clock import clock_from
+from edge.system_clock import machine_from
 
 
 def inspect(path: Path, environment: Mapping[str, str], *, as_json: bool, plain: bool) -> int:
@@ -22,9 +23,11 @@ def inspect(path: Path, environment: Mapping[str, str], *, as_json: bool, plain:
         StoreError: there is no ledger, or it cannot be read.
     """
     settings = read_settings_file(path, environment)
+    machine = machine_from(environment)
     reader = StoreReader(settings.store.path)
     try:
-        seen = look(reader, settings, clock_from(environment).now())
+        clock = reading_kept_in(reader, machine)
+        seen = look(reader, settings, machine.clock.now() if clock is None else clock.estimate_at, clock)
     finally:
         reader.close()
     colour = sys.stdout.isatty() and not environment.get("NO_COLOR")

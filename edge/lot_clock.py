@@ -68,7 +68,6 @@ class LotClock:
             )
         else:
             self._time = resumed(before, boot=machine.boot, now_s=machine.boot_s())
-        self.tick()
 
     # What time it is
 
@@ -114,15 +113,7 @@ class LotClock:
 
     def reading(self) -> ClockReading:
         """What a person is shown."""
-        time = self._at()
-        return ClockReading(
-            quality=time.quality,
-            estimate_at=time.estimate_at,
-            lower_at=time.lower_at,
-            offset_s=(self._machine.clock.now() - time.estimate_at).total_seconds(),
-            drift_s=None if time.upper_at is None else (time.upper_at - time.lower_at).total_seconds(),
-            contradictions=self.contradictions,
-        )
+        return _reading(self._at(), self._machine, self.contradictions)
 
     def kept(self) -> str:
         """What goes into the ledger with every commit, as text that `LotClock` reads back."""
@@ -203,3 +194,24 @@ def clock_kept_in(store: StoreReader) -> str | None:
     """What the last commit carried of the clock; None in a new ledger."""
     kept = meta_out(store.rows("read_meta")).get(KEPT_AS)
     return kept if isinstance(kept, str) else None
+
+
+def reading_kept_in(store: StoreReader, machine: Machine) -> ClockReading | None:
+    """The clock as the last commit of a ledger had it, run on to this instant where the machine did not boot since; None in a new ledger."""
+    kept = clock_kept_in(store)
+    speed = 1.0 / machine.clock.real_s(timedelta(seconds=1))
+    time = None if kept is None else _read(kept, speed)
+    if time is None:
+        return None
+    return _reading(time.at(machine.boot_s()) if time.boot == machine.boot else time, machine)
+
+
+def _reading(time: TrustedTime, machine: Machine, contradictions: int = 0) -> ClockReading:
+    return ClockReading(
+        quality=time.quality,
+        estimate_at=time.estimate_at,
+        lower_at=time.lower_at,
+        offset_s=(machine.clock.now() - time.estimate_at).total_seconds(),
+        drift_s=None if time.upper_at is None else (time.upper_at - time.lower_at).total_seconds(),
+        contradictions=contradictions,
+    )

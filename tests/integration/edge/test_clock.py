@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 
 from edge.lanes import LaneEvent
+from edge.lot_clock import reading_kept_in
+from edge.store.reader import StoreReader
 from edge.visit import Presented
 from parking.claims import Claim, ClaimState
 from parking.decision import Reason
@@ -269,3 +271,23 @@ async def test_a_lot_without_a_centre_believes_its_own_clock_unless_it_cannot_be
     assert await lot.leaves(ticket_of(came)) == true_price(lot, 1.5)
     assert len(lot.events(EventKind.STAY_LEFT)) == 1
     await lot.ledger.close()
+
+
+async def test_what_inspect_reads_beside_the_agent_is_the_lots_own_time(lot: DarkLot) -> None:
+    lot.told()
+    await lot.come_in()
+    lot.world.civil_off = WILD["nine years ahead"]
+    lot.world.passes(minutes=30)
+    reader = StoreReader(lot.premises.path)
+    try:
+        reading = reading_kept_in(reader, lot.world.machine())
+        lot.world.is_dark(hours=5)
+        after_boot = reading_kept_in(reader, lot.world.machine())
+    finally:
+        reader.close()
+    assert reading is not None
+    assert (reading.quality, reading.estimate_at) == (SYNCED, NOON_AT + timedelta(minutes=30))
+    assert reading.offset_s == WILD["nine years ahead"].total_seconds()
+    assert reading.lower_at <= reading.estimate_at
+    assert after_boot is not None
+    assert after_boot.estimate_at == NOON_AT, "of the dark nobody knows"
