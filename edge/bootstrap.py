@@ -34,8 +34,8 @@ from edge.gate_commands import GateCommands
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.journal import keep_journal
-from edge.kiosk_sales import KioskSales
 from edge.kiosk_bookings import KioskBookings
+from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.lane_ports import Closing, LaneLimits
 from edge.lane_runner import LaneRunner
@@ -316,6 +316,13 @@ def make_agent(
         Site(latitude=settings.lot.latitude, longitude=settings.lot.longitude),
         registry,
         doubts=commitments,
+        bookings=KioskBookings(
+            sales=sales,
+            clock=clock,
+            new_id=new_id,
+            is_paying=lambda lane: runners[lane].is_paying,
+            failed=lane_failed,
+        ),
     )
     notifier = ServiceNotifier(environment)
     return Agent(
@@ -330,13 +337,6 @@ def make_agent(
         housekeeping=Housekeeping(ledger, opened.store, clock=clock, max_bytes=settings.store.max_bytes),
         payments=payments,
         sales=sales,
-        bookings=KioskBookings(
-            sales=sales,
-            clock=clock,
-            new_id=new_id,
-            is_paying=lambda lane: runners[lane].is_paying,
-            failed=lane_failed,
-        ),
         server=LocalServer(
             app, host=settings.api.host, port=settings.api.port, port_file=settings.api.port_file
         ),
