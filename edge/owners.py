@@ -40,6 +40,7 @@ from sync.ownership import (
     TransferState,
     arrival,
     half_holds,
+    implied,
     step,
     to_share,
     transferable,
@@ -125,6 +126,8 @@ class Owners:
             self._refuse("unknown_type", frame)
             return
         row, event = arrival(frame, epoch=self._ledger.epoch, known=self._ledger.transfers())
+        for sent in implied(row, event, self._ledger.transfers().values()):
+            self._close(sent)
         after, owners, _ = step(row, event, side=Tier.EDGE)
         if event is TransferEvent.ARRIVED_STALE:
             self._refuse("stale_epoch", frame)
@@ -202,18 +205,22 @@ class Owners:
     def _durable(self, change: Change) -> None:
         """What a durable change leads to: acknowledged rows close their transfers, and what came free may be given."""
         if change.acknowledged is not None:
-            self._close(change.acknowledged.seq)
+            self._acknowledged(change.acknowledged.seq)
         if change.acknowledged is not None or change.claims or change.stays:
             self._give()
 
-    def _close(self, acknowledged_seq: int) -> None:
-        """The cloud has credited what rows up to here gave."""
+    def _acknowledged(self, seq: int) -> None:
+        """The cloud has credited what rows up to `seq` gave."""
         for row in tuple(self._ledger.transfers().values()):
             sent = row.to is Tier.CLOUD and row.state is TransferState.IN_FLIGHT
-            if sent and row.epoch == self._ledger.epoch and self._ledger.told_by(row.id) <= acknowledged_seq:
-                after, owners, _ = step(row, TransferEvent.CREDIT_SEEN, side=Tier.EDGE)
-                self._ledger.commit(Change(owners=owners, transfers=(after,)))
-                self._check()
+            if sent and row.epoch == self._ledger.epoch and self._ledger.told_by(row.id) <= seq:
+                self._close(row)
+
+    def _close(self, sent: TransferRow) -> None:
+        """The cloud has credited what we gave."""
+        after, owners, _ = step(sent, TransferEvent.CREDIT_SEEN, side=Tier.EDGE)
+        self._ledger.commit(Change(owners=self._here(owners), transfers=(after,)))
+        self._check()
 
     def _give(self) -> None:
         """Give towards the cloud's share what can be spared now."""
@@ -242,7 +249,7 @@ class Owners:
         """The transfer, its owners and its log row, in one change."""
         going = kind is EventKind.TRANSFER_OUT
         self._failpoints.hit(OUT_BEFORE_COMMIT if going else IN_BEFORE_COMMIT)
-        here = tuple(replace(change, spots=tuple(filter(self._is_here, change.spots))) for change in owners)
+        here = self._here(owners)
         told = fact(kind, to_us(self._clock.now()), **transfer_fact(row))
         change = Change(owners=here, transfers=(row,), events=(told,), meta=self._epoch_mark())
         written = self._ledger.commit(change, urgent=urgent)
@@ -291,6 +298,9 @@ class Owners:
                 Change(events=(fact(EventKind.CONFLICT_FOUND, to_us(self._clock.now()), **about),))
             )
         self._broken = wrong
+
+    def _here(self, owners: Sequence[OwnerChange]) -> tuple[OwnerChange, ...]:
+        return tuple(replace(change, spots=tuple(filter(self._is_here, change.spots))) for change in owners)
 
     def _is_here(self, spot: SpotId) -> bool:
         """Whether the lot has this spot; one that was painted over since is credited in the transfer's row alone."""

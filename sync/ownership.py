@@ -8,7 +8,8 @@ credits a transfer once, by its id, and only in the epoch in which it was sent. 
 a stay) move. The two directions travel differently:
 
 - cloud → edge: a `Transfer` message, repeated on each session of the epoch until the lot's log tells `transfer_in`;
-- edge → cloud: the log's own row `transfer_out`, which is applied exactly once; the edge knows it credited when it is acknowledged.
+- edge → cloud: the log's own row `transfer_out`, which is applied exactly once; the edge knows it credited when it is acknowledged, or when one of
+  its spots comes back before that (`implied`).
 
 Time never hands a spot back: a sender that has not heard of the credit cannot tell a lost message from a lost answer, and a spot given back
 then could be sold twice. What a new epoch leaves in flight is stranded until a recount.
@@ -153,6 +154,21 @@ def arrival(
         spots=tuple(SpotId(spot) for spot in frame.spots),
     )
     return row, TransferEvent.ARRIVED if frame.epoch == epoch else TransferEvent.ARRIVED_STALE
+
+
+def implied(row: TransferRow, event: TransferEvent, known: Iterable[TransferRow]) -> Sequence[TransferRow]:
+    """Transfers of the lot's that the cloud has credited, though it has not said so yet: it gives their spots away in one that just came.
+
+    `CREDIT_SEEN` of each goes before the credit. News of the log and transfers travel beside each other, so this is no rare corner.
+    """
+    if row.state is not TransferState.NONE or event is not TransferEvent.ARRIVED:
+        return []
+    given = set(row.spots)
+    return [
+        sent
+        for sent in known
+        if sent.to is Tier.CLOUD and sent.state is TransferState.IN_FLIGHT and given & set(sent.spots)
+    ]
 
 
 def message(row: TransferRow, *, request: str = "") -> Transfer:

@@ -8,7 +8,7 @@ from itertools import product
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parking.book import Book, ClaimRequest, Sale
@@ -32,12 +32,14 @@ from sync.ownership import (
     audit,
     cloud_share,
     half_holds,
+    implied,
     message,
     none_to_give,
     owed,
     rights_stranded,
     step,
     to_give,
+    to_share,
     transferable,
 )
 from sync.part import Moment
@@ -215,7 +217,9 @@ class Side:
         return TransferRow(id=name, epoch=1, to=to, type=REGULAR, spots=spots)
 
 
-@given(st.lists(st.integers(0, 8), max_size=60), st.integers(0, 2**32))
+@given(st.lists(st.integers(0, 8), min_size=20, max_size=80), st.integers(0, 2**32))
+@example([1, 5, 0, 2], 0)  # what was given comes back before its row is acknowledged
+@example([1, 5, 0, 2], 1)
 def test_no_loss_repetition_or_order_of_transfers_makes_or_loses_a_right_to_sell(
     schedule: list[int], seed: int
 ) -> None:
@@ -243,6 +247,8 @@ def test_no_loss_repetition_or_order_of_transfers_makes_or_loses_a_right_to_sell
             assert isinstance(frame, Transfer)
             row, event = arrival(frame, epoch=1, known=edge.transfers)
             fresh = row.id not in edge.transfers
+            for sent in implied(row, event, edge.transfers.values()):
+                edge.take(sent, TransferEvent.CREDIT_SEEN)
             edge.take(row, event)
             if fresh:
                 log.append(row)
@@ -268,3 +274,43 @@ def test_no_loss_repetition_or_order_of_transfers_makes_or_loses_a_right_to_sell
             Holdings(tier=Tier.EDGE, owners=edge.owners), Holdings(tier=Tier.CLOUD, owners=cloud.owners)
         )
         assert found == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "to_cloud", "cars", "given"),
+    [
+        (2, 0, 0, 2),
+        (2, 1, 0, 1),
+        (2, 2, 0, 0),
+        (9, 0, 0, 5),
+        (2, 0, 4, 1),
+        (2, 0, 5, 0),
+        (2, 0, 6, 0),
+        (0, 0, 0, 0),
+    ],
+)
+def test_a_lot_gives_towards_the_clouds_share_what_it_can_spare_and_keeps_one(
+    wanted: int, to_cloud: int, cars: int, given: int
+) -> None:
+    on = book(dict.fromkeys(SPOTS, Tier.EDGE))
+    for number in range(cars):
+        sold(on, f"w{number}")
+    chosen = to_share(on, REGULAR, AT, wanted=wanted, to_cloud=to_cloud)
+    assert len(chosen) == given
+    assert not any(on.claims_on(spot) for spot in chosen)
+
+
+def test_what_an_earlier_epoch_left_stranded_is_in_flight_at_its_receiver_too() -> None:
+    owners: dict[SpotId, Owner] = {**dict.fromkeys(SPOTS, Tier.EDGE), SPOTS[0]: InFlight(transfer="t")}
+    left = replace(ROW, state=TransferState.STRANDED)
+    assert half_holds(Holdings(tier=Tier.EDGE, owners=owners), SPOTS, [left]) == []
+
+
+def test_only_a_fresh_transfer_of_this_epoch_tells_that_ours_was_credited() -> None:
+    sent = replace(ROW, id="ours", to=Tier.CLOUD, state=TransferState.IN_FLIGHT)
+    for state, event in product(TransferState, TransferEvent):
+        told = implied(replace(ROW, state=state), event, [sent, replace(sent, state=TransferState.CREDITED)])
+        fresh = state is TransferState.NONE and event is TransferEvent.ARRIVED
+        assert told == ([sent] if fresh else []), (state, event)
+    other = replace(ROW, spots=SPOTS[1:2])
+    assert implied(other, TransferEvent.ARRIVED, [sent]) == []
