@@ -94,7 +94,8 @@ class Observing:
         occurred_at = self._believed(reading.occurred_at, now)
         known = self._ledger.spot_state(spot, self._writer)
         keys = () if reading.key is None else (ReadingKey(source=reading.device, key=reading.key),)
-        if known is not None and occurred_at < known.occurred_at:
+        # A word from later than now was written by a clock that has been put right since.
+        if known is not None and occurred_at < known.occurred_at <= now:
             self.counters.superseded += 1
             return self._commit(Change(reading_keys=keys)) if keys else self._ledger.durable()
         state = SpotState(
@@ -127,7 +128,7 @@ class Observing:
     def _keep_aside(self, device: str, field: str, problem: str, raw: bytes) -> asyncio.Future[None]:
         now = self._clock.now()
         last = self._said.get((device, field))
-        if last is not None and now - last < SAID_AGAIN_AFTER:
+        if last is not None and last <= now < last + SAID_AGAIN_AFTER:
             return self._ledger.durable()
         if len(self._said) >= MOST_COMPLAINTS:
             del self._said[next(iter(self._said))]

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from drivers.ports import SpotReading
 from edge.lanes import LaneEvent
 from edge.lot_clock import reading_kept_in
+from edge.observing import Observing
 from edge.store.reader import StoreReader
 from edge.visit import Presented
 from parking.claims import Claim, ClaimState
@@ -291,3 +293,15 @@ async def test_what_inspect_reads_beside_the_agent_is_the_lots_own_time(lot: Dar
     assert reading.lower_at <= reading.estimate_at
     assert after_boot is not None
     assert after_boot.estimate_at == NOON_AT, "of the dark nobody knows"
+
+
+async def test_sensors_are_heard_again_after_the_clock_is_put_back(tmp_path: Path) -> None:
+    lot = await lot_that_boots(tmp_path, WILD["nine years ahead"])
+    spot = lot.premises.lot.spots[0].id
+    observing = Observing(lot.ledger, sensors={"sensor-1": spot}, clock=lot.clock)
+    await observing.observe(SpotReading(device="sensor-1", occupied=True))
+    lot.world.passes(minutes=5)
+    lot.told()
+    await observing.observe(SpotReading(device="sensor-1", occupied=False))
+    assert [state.state for state in lot.ledger.spot_states()] == ["free"]
+    await lot.ledger.close()
