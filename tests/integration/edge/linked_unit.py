@@ -12,12 +12,14 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from edge.change import Change, SpotState, fact
+from edge.clock_record import ClockRecord
 from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.ledger import Ledger
 from edge.line import LinkSettings
 from edge.link import Link, LinkStatus
 from edge.link_picture import LinkPicture
+from edge.lot_clock import LotClock
 from edge.owners import Owners
 from edge.store.cipher import PlateKeys
 from edge.store.store import Store
@@ -64,14 +66,21 @@ class Unit:
     """One lot's ledger with its link."""
 
     def __init__(
-        self, ledger: Ledger, url: str, key: SigningKey, answer_s: float, failpoints: Failpoints
+        self,
+        ledger: Ledger,
+        url: str,
+        key: SigningKey,
+        *,
+        answer_s: float,
+        failpoints: Failpoints,
+        lot_clock: LotClock | None,
     ) -> None:
         self.ledger = ledger
         self.tariffs: list[Tariff] = []
         self.keys: list[tuple[TokenKey, ...]] = []
         self.told: list[LinkStatus] = []
         self.lanes = [("in-1", "idle")]
-        clock = self.clock = SystemClock()
+        clock = self.clock = lot_clock or SystemClock()
         self.commitments = Commitments(
             ledger,
             clock=clock,
@@ -109,7 +118,8 @@ class Unit:
             key=key,
             clock=clock,
             random=Impatient(1),
-            clock_quality=lambda: "synced",
+            clock_quality=lambda: "synced" if lot_clock is None else lot_clock.quality.value,
+            on_time=None if lot_clock is None else lot_clock.hear,
             failpoints=failpoints,
         )
         self.link.subscribe(self.told.append)
@@ -138,6 +148,7 @@ async def linked_unit(
     answer_s: float = 5.0,
     failpoints: Failpoints | None = None,
     spots: int = 5,
+    lot_clock: LotClock | None = None,
 ) -> AsyncIterator[Unit]:
     """The unit while its link runs."""
     store = Store(ledger_file, cipher=PlateKeys(b"p" * 32), failpoints=Failpoints())
@@ -148,9 +159,13 @@ async def linked_unit(
         gateway=gateway,
         epoch=epoch,
         boot="boot-1",
-        clock=SystemClock(),
+        clock=lot_clock or SystemClock(),
     )
-    unit = Unit(ledger, url, key, answer_s=answer_s, failpoints=failpoints or Failpoints())
+    if lot_clock is not None:
+        ClockRecord(ledger=ledger, clock=lot_clock).begin()
+    unit = Unit(
+        ledger, url, key, answer_s=answer_s, failpoints=failpoints or Failpoints(), lot_clock=lot_clock
+    )
     running = asyncio.gather(unit.link.run(), unit.commitments.run())
     try:
         yield unit
