@@ -83,6 +83,14 @@ class Bookings:
         """What a pass says that admits now, or the name of its refusal; changes nothing. Its window is judged by a clock that is known."""
         return self._read(text, self._clock.now() if self._clock.known else None)
 
+    def opens_at(self, text: str) -> datetime | None:
+        """From when on an authentic booking admits; None where that is not to come."""
+        shown = self._checked(text, None)
+        if isinstance(shown, PassRefusal):
+            return None
+        opens_at = shown.window.starts_at - self._rules.early
+        return opens_at if opens_at > self._clock.now() else None
+
     def at_exit(self, text: str) -> Stay | Reason | None:
         """The stay of a pass, in whatever window; None where nobody came in on it."""
         shown = self._read(text, None)
@@ -138,12 +146,16 @@ class Bookings:
         return self._commitments.newest_revision(stay.credential.subject)
 
     def _read(self, text: str, now: datetime | None) -> PassShown | Reason:
+        read = self._checked(text, now)
+        return self._count(read) if isinstance(read, PassRefusal) else read
+
+    def _checked(self, text: str, now: datetime | None) -> PassShown | PassRefusal:
         sold_here = kind_told(text) is TokenKind.TICKET
         kinds = (TokenKind.TICKET if sold_here else TokenKind.PASS,)
         read = read_pass(text, self._verifier, self._rules, now=now, types=self._types, kinds=kinds)
         if isinstance(read, PassShown) and sold_here and self._never_sold(read):
-            read = PassRefusal.NOT_A_PASS
-        return self._count(read) if isinstance(read, PassRefusal) else read
+            return PassRefusal.NOT_A_PASS
+        return read
 
     def _never_sold(self, shown: PassShown) -> bool:
         """A booking of our kiosk in this epoch that this ledger does not have: no ledger of ours sold it. An older epoch's card is gone."""

@@ -112,6 +112,7 @@ class LotDesk:
             reader_side=ReaderSide(settings.reader_side),
             arm=arm_of(runner),
             busy=bool(runner.state.levels.vehicle),
+            directions=self.lot.policy.when_full if shown.reason is Reason.BOOKED_BUT_FULL else "",
             books=runner.kind is LaneKind.ENTRY and settings.terminal is not None,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edge.bookings import Bookings, credential_of
+from edge.cars_counted import is_brim_full
 from edge.change import Change, PlateOfStay, TokenSeen, fact
 from edge.durable import is_durable
 from edge.lane_log import LotLaneLog, Refused
@@ -18,6 +19,7 @@ from edge.lane_words import called_for
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
 from edge.price_list import PriceList
+from edge.promise_facts import found_full
 from edge.store.cipher import PlateKeys
 from edge.ticket_office import TicketOffice
 from edge.visit import Answered, PresentedKind, Ticket, Visit
@@ -32,8 +34,10 @@ from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
 from sync.events import EventDraft, EventKind
 from sync.failpoints import Failpoints
 from sync.instants import to_us
+from sync.participant_news import PassShown
 from sync.tokens import TokenKind
 
+MOST_SENT_ON = 1_000
 BEFORE_ADMITTED = "edge.entering.before_admitted"
 ADMITTED = "edge.entering.admitted"
 
@@ -55,6 +59,7 @@ class Entering:
     failpoints: Failpoints = field(default_factory=Failpoints)
     borrow: Callable[[SpotType], Awaitable[bool]] | None = None
     """Asks the centre for a spot where none of ours is free (edge/owners); whether it is worth looking again. None: there is nobody to ask."""
+    _sent_on: set[str] = field(default_factory=set)
 
     async def decide(self, visit: Visit) -> Answered:
         """Decide on what the visit presented and make it durable, see `LaneWork.decide`."""
@@ -162,7 +167,8 @@ class Entering:
         shown = self.bookings.at_entry(text)
         if isinstance(shown, Reason):
             unknown = Arrival(credential=Credential(kind=CredentialKind.PASS, subject=""), known=False)
-            return unknown, Decision(allowed=False, reason=shown), None
+            early = self.bookings.opens_at(text) if shown is Reason.PASS_WRONG_WINDOW else None
+            return unknown, Decision(allowed=False, reason=shown, opens_at=early), None
         credential = credential_of(shown)
         arrival = Arrival(credential=credential, type=shown.type, stay=self.ledger.open_stay(credential))
         used = self.bookings.used(shown)
@@ -178,12 +184,28 @@ class Entering:
         if honour.refusal is not None:
             return arrival, Decision(allowed=False, reason=honour.refusal, call_help=True), None
         paid_until = shown.window.ends_at
+        brim_full = is_brim_full(self.lot, self.ledger, shown.type)
         if honour.claim is None and arrival.stay is None:
+            if brim_full:
+                self._tell_full(shown, None, now)
+                return arrival, Decision(allowed=False, reason=Reason.BOOKED_BUT_FULL, call_help=True), None
             granted = Decision(allowed=True, reason=Reason.GRANTED, stay=ids.stay, over_count=True)
             return arrival, granted, paid_until
         booked = replace(arrival, booking=honour.claim)
-        decision = decide_entry(booked, self._standing(), self.ledger.book, now=now, ids=ids)
+        standing = replace(self._standing(), brim_full=brim_full)
+        decision = decide_entry(booked, standing, self.ledger.book, now=now, ids=ids)
+        if decision.reason is Reason.BOOKED_BUT_FULL:
+            self._tell_full(shown, honour.claim, now)
         return booked, decision, paid_until
+
+    def _tell_full(self, shown: PassShown, claim: ClaimId | None, now: datetime) -> None:
+        """Tell the centre of a booked driver who is sent on: once for each booking, however often the pass is shown."""
+        if shown.id.reservation not in self._sent_on:
+            if len(self._sent_on) >= MOST_SENT_ON:
+                self._sent_on.clear()
+            self._sent_on.add(shown.id.reservation)
+            told = found_full(shown, claim, at=now)
+            self.ledger.commit(Change(events=(told,)), urgent=False)
 
     def _arrival(self, visit: Visit, new_stay: StayId) -> Arrival:
         """What is on record about what was presented; a new ticket's subject is the stay that it would open."""

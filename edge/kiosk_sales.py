@@ -28,7 +28,7 @@ from edge.ticket_office import TicketOffice
 from edge.visit import Ticket
 from parking.book import ClaimRequest, Sale
 from parking.claims import Claim, ClaimKind, ClaimState
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.decision import Reason, Refusal
 from parking.demands import Demand, Payment, PaymentState
 from parking.ids import ClaimId, DemandId, PaymentId
@@ -64,7 +64,7 @@ class KioskSales:
     office: TicketOffice
     commitments: Commitments
     terminals: Terminals
-    clock: Clock
+    clock: TrustedClock
     new_id: Callable[[], str]
     line_is_up: Callable[[], bool] = lambda: False
     ask_for_places: AsksForPlaces | None = None
@@ -131,6 +131,8 @@ class KioskSales:
             return Reason.FENCED
         if self.ledger.degraded is not None:
             return Reason.NOT_STORING
+        if not self.clock.known:
+            return Reason.CLOCK_UNKNOWN
         if not self.ledger.book.total(order.type):
             return Reason.TYPE_NOT_HERE
         if ends_at is None or ends_at - order.window.starts_at > LONGEST:

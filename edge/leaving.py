@@ -31,6 +31,7 @@ from parking.demands import Demand
 from parking.departure import Departure, decide_exit
 from parking.ids import DemandId, StayId
 from parking.lot import LaneKind, Lot
+from parking.overstay import with_overstay
 from parking.price import Price
 from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
 
@@ -148,6 +149,14 @@ class Leaving:
         charged = stay if booked_until is None else _charged_after(stay, min(booked_until, now))
         knew = self.clock.knew(stay.entered_at or stay.admitted_at)
         price = self.prices.price_of(charged, now) if knew else self.prices.least_price_of(charged, now)
+        if booked_until is not None and booked_until < now:
+            price = with_overstay(
+                price,
+                factor_1e4=self.lot.policy.overstay_factor_1e4,
+                booked_until=booked_until,
+                until=now,
+                round_to_minor=self.prices.of(stay).round_to_minor,
+            )
         owed_minor = max(0, price.total_minor - self.payments.paid_minor(stay))
         prepaid = booked_until is not None and now <= booked_until
         return Quote(stay=stay, price=price, owed_minor=owed_minor, at=now, prepaid=prepaid)

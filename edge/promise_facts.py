@@ -17,6 +17,7 @@ from parking.errors import NoSuchClaim
 from parking.ids import ClaimId, StayId
 from sync.events import EventDraft, EventKind
 from sync.instants import to_us
+from sync.participant_news import PassShown
 
 BOOKED = "reservation"
 TOLD = "at_risk"
@@ -58,6 +59,13 @@ def at_risk(
         for claim in claims
         if is_booking(claim)
     ]
+
+
+def found_full(shown: PassShown, claim: ClaimId | None, *, at: datetime) -> EventDraft:
+    """A driver with a booking is at the lane, and no place is free of cars."""
+    named = {"reservation": shown.id.reservation, "revision": shown.id.revision, "claim": claim}
+    why = {"reason": str(Risk.PHYSICALLY_FULL), "stay": None}
+    return fact(EventKind.BOOKING_AT_RISK, to_us(at), **named, **why)
 
 
 def is_booking(claim: Claim) -> bool:

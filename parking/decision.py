@@ -52,6 +52,7 @@ class Reason(StrEnum):
     )
     TOO_FAR_AHEAD = "too_far_ahead", "That is too far ahead. Choose an earlier time."
     TOO_LONG = "too_long", "That is longer than can be booked here. Choose a shorter time."
+    CLOCK_UNKNOWN = "clock_unknown", "This screen does not know the time yet. Please call for help."
     TERMINAL_BUSY = "terminal_busy", "Somebody is paying here. Wait until it is done."
     TIME_OVER = "time_over", "That time is over. Choose a later one."
     POOL_FULL = "pool_full", "All places of your permit are in use."

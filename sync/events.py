@@ -18,7 +18,7 @@
 | prepared | reservation, revision, claim_id | a place is held and voted on; its claim_changed stands before it |
 | booking_rehomed | reservation, revision, claim, from_spot, to_spot, why, stay | a promise went to another spot because of a car that stays longer |
 | booking_at_risk | reservation, revision, claim, reason, stay | a promise may not be kept: `overstay` (a car stays longer), `over_count` (more cars than places half an hour before it starts), `physically_full` (its driver is here and no place is free) |
-| booking_sold | reservation, revision, claim, type, starts_us, ends_us, amount_minor, currency, demand, lane | a booking was sold at the kiosk and paid; its claim, demand and payment stand before it |
+| booking_sold | reservation, revision, claim, type, starts_us, ends_us, amount_minor, currency, demand | a booking was sold at the kiosk and paid; its claim, demand and payment stand before it |
 | committed, aborted | reservation, revision, claim_id, by, reason | a doubt ended; `by` is decision, pass or operator |
 | transfer_out | transfer, type, spots | these spots were given up to the cloud: it credits them when it applies this row |
 | transfer_in | transfer, type, spots | these spots came from the cloud |

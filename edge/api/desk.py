@@ -154,6 +154,7 @@ class LaneView:
     `reason` says why the lane opens or does not, None while nothing is decided. `until_at` is when it makes sense to come back (FULL,
     CLOSED). `types` are the choices on CHOOSE. `called_at` is set while help is called. `plate` is what a camera just read. `arm` is
     "up", "down" or "between". `busy` tells that a vehicle stands at the lane. `books`: spaces can be booked ahead at this screen.
+    `directions`: where a driver goes whose booking finds no free space.
     """
 
     lane: str
@@ -180,6 +181,7 @@ class LaneView:
     arm: str = "down"
     busy: bool = False
     books: bool = False
+    directions: str = ""
 
     @property
     def sellable_total(self) -> int:

@@ -16,6 +16,7 @@ from cloud.bootstrap import build_cloud
 from cloud.settings import CloudSettings
 from drivers.errors import MalformedInput
 from edge.api.app import make_app
+from edge.api.booking_desk import BookingDesk
 from edge.api.desk import Desk
 from edge.api.doubt_endpoints import DoubtDesk
 from edge.api.pages.renderer import Site
@@ -67,9 +68,15 @@ def documented(chapter: str) -> set[str]:
 
 def test_the_lots_api_is_the_one_in_the_documents() -> None:
     site = Site(latitude=0.0, longitude=0.0)
-    doubts = cast("DoubtDesk", NeverAsked())
+    doubts, bookings = cast("DoubtDesk", NeverAsked()), cast("BookingDesk", NeverAsked())
     app = make_app(
-        cast("Desk", NeverAsked()), [], cast("Clock", None), site, CollectorRegistry(), doubts=doubts
+        cast("Desk", NeverAsked()),
+        [],
+        cast("Clock", None),
+        site,
+        CollectorRegistry(),
+        doubts=doubts,
+        bookings=bookings,
     )
 
     assert described(app) == documented("Of a lot")

@@ -125,8 +125,8 @@ def over_count(lot: LotAtWork) -> float:
         bookings=lot.bookings,
         owners=Owners(
             lot.ledger,
-            clock=lot.clock,
-            lower_bound=lot.clock.now,
+            clock=lot.premises.clock,
+            lower_bound=lot.premises.clock.now,
             new_id=lambda: "t",
             failpoints=Failpoints(),
         ),

@@ -131,6 +131,12 @@ SCREENS: dict[str, LaneView] = {
     "entry-drive": replace(ENTRY, screen=Screen.DRIVE, reason=Reason.GRANTED, arm="up"),
     "entry-drive-ticket": replace(ENTRY, screen=Screen.DRIVE, reason=Reason.GRANTED, arm="up", ticket=TICKET),
     "entry-refused": replace(ENTRY, screen=Screen.REFUSED, reason=Reason.ALREADY_INSIDE),
+    "entry-booked-but-full": replace(
+        ENTRY,
+        screen=Screen.REFUSED,
+        reason=Reason.BOOKED_BUT_FULL,
+        directions="Moor Street Car Park, 200 m on the left",
+    ),
     "entry-notyet": replace(
         ENTRY, screen=Screen.REFUSED, reason=Reason.NOT_YET, until_at=NOW + timedelta(hours=2, minutes=10)
     ),
