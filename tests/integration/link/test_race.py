@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -24,6 +25,8 @@ from tests.integration.cloud.booking_lot import BEARER, give_to_the_cloud, tarif
 from tests.integration.cloud.cloud_process import CloudProcess, Gateway
 from tests.integration.cloud.conftest import LOT, NOON, claim, hello_of
 from tests.integration.link.plain_http import Answered, PlainHttp
+
+LOG = logging.getLogger(__name__)
 
 RACERS = 64
 LOOSELY_S = 10.0
@@ -146,20 +149,18 @@ async def raced(race: Race, rounds: int) -> None:
     assert one(race.database_url, DEADLOCKS) == 0
 
 
-async def test_one_place_is_sold_once_to_64_racers_at_two_processes_thirty_times(
-    race: Race, record_property: Callable[[str, object], None]
-) -> None:
+async def test_one_place_is_sold_once_to_64_racers_at_two_processes_thirty_times(race: Race) -> None:
     await raced(race, 30)
-    record_property("slowest_loser_s", round(race.slowest_s, 3))
+    LOG.info("slowest answer: %.3f s", race.slowest_s)
     assert race.slowest_s < LOOSELY_S, f"{race.slowest_s:.3f} s, on a machine that others use too"
 
 
 @pytest.mark.proof
 async def test_one_place_is_sold_once_to_64_racers_a_thousand_times_and_no_loser_waits_a_second(
-    race: Race, record_property: Callable[[str, object], None]
+    race: Race,
 ) -> None:
     await raced(race, 1_000)
-    record_property("slowest_loser_s", round(race.slowest_s, 3))
+    LOG.info("slowest answer: %.3f s", race.slowest_s)
     assert race.slowest_s < STRICTLY_S, f"{race.slowest_s:.3f} s"
 
 
