@@ -21,6 +21,7 @@ from edge.lanes import ENTRY, EXIT, LaneEffect, LanePhase, LaneTable
 from parking.claims import CLAIM_TABLE, ClaimState
 from parking.demands import PAYMENT_TABLE, PaymentState
 from parking.stays import STAY_TABLE, StayState
+from parking.trusted_time import CLOCK_TABLE, ClockQuality
 from sync.booking import CoordinatorState
 from sync.cancellation import BOOKING_TABLE, BookingState
 from sync.coordinator import COORDINATOR_TABLE
@@ -111,6 +112,7 @@ DIAGRAMS = {
     "booking": graph("booking", BookingState.ACTIVE, arrows_with_acts(BOOKING_TABLE)),
     "transfer": graph("transfer", TransferState.NONE, arrows_with_acts({**SENDER_TABLE, **RECEIVER_TABLE})),
     "edge_session": graph("edge_session", EdgeState.AWAIT_CHALLENGE, arrows_of(EDGE_TABLE)),
+    "clock": graph("clock", ClockQuality.UNKNOWN, arrows_of(CLOCK_TABLE)),
     "reconnect": graph("reconnect", ReconnectState.WAITING, arrows_of(RECONNECT_TABLE)),
 }
 
