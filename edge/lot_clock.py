@@ -18,6 +18,7 @@ from edge.store.rows import meta_out
 from edge.system_clock import Machine
 from parking.trusted_time import (
     EARLIEST_AT,
+    ClockNews,
     ClockQuality,
     TimeWord,
     TrustedTime,
@@ -25,6 +26,7 @@ from parking.trusted_time import (
     set_by_hand,
     silent,
     told,
+    weigh,
 )
 from sync.instants import from_us, to_us
 
@@ -131,7 +133,7 @@ class LotClock:
         round_trip = timedelta(seconds=max(0.0, round_trip_s) * self._speed)
         word = TimeWord(sent_at=from_us(time_us), round_trip=round_trip)
         after = told(before, word, self._machine.clock.now())
-        if after.told_s != before.at_s:
+        if weigh(before, word) is ClockNews.CONTRADICTED:
             self.contradictions += 1
             LOG.error("centre_contradicts_the_clock", told=word.sent_at, lower_bound=before.lower_at)
         self._become(before, after)
@@ -159,10 +161,10 @@ def _written(time: TrustedTime) -> str:
     instants = (time.lower_at, time.estimate_at, time.upper_at, time.unknown_since_at)
     fields = [
         time.boot,
-        f"{time.at_s:.6f}",
+        repr(time.at_s),
         time.quality.value,
         *("-" if at is None else str(to_us(at)) for at in instants),
-        "-" if time.told_s is None else f"{time.told_s:.6f}",
+        "-" if time.told_s is None else repr(time.told_s),
     ]
     return " ".join(fields)
 
