@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 UNIT = "tests/unit/sync"
 COORDINATOR, PARTICIPANT = f"{UNIT}/test_coordinator.py", f"{UNIT}/test_participant.py"
-BETWEEN, OWNERSHIP = f"{UNIT}/test_commit_between_parties.py", f"{UNIT}/test_ownership.py"
+OUT_OF_ORDER, OWNERSHIP = f"{UNIT}/test_words_out_of_order.py", f"{UNIT}/test_ownership.py"
 MONEY, SESSION = f"{UNIT}/test_payment_and_cancellation.py", f"{UNIT}/test_session.py"
 TOKENS, PASSES, CHAIN = f"{UNIT}/test_tokens.py", f"{UNIT}/test_passes.py", f"{UNIT}/test_chain.py"
 BOOKING, PAGES = "tests/integration/cloud/test_booking.py", "tests/integration/cloud/test_pages.py"
@@ -69,7 +69,7 @@ BREAKS: Sequence[Break] = (
         path="sync/participant.py",
         old="(_S.NONE, _E.ABORTED): (_S.ABRT, (_A.WRITE, _A.ACKNOWLEDGE))",
         new="(_S.NONE, _E.ABORTED): (_S.NONE, (_A.ACKNOWLEDGE,))",
-        tests=(PARTICIPANT,),
+        tests=(PARTICIPANT, OUT_OF_ORDER),
     ),
     Break(
         name="no deadline check",
@@ -97,7 +97,7 @@ BREAKS: Sequence[Break] = (
         path="sync/coordinator.py",
         old="if head is None or head.epoch != news.vote.epoch:",
         new="if head is None:",
-        tests=(COORDINATOR,),
+        tests=(COORDINATOR, OUT_OF_ORDER),
     ),
     Break(
         name="a vote for another window counts",
