@@ -44,6 +44,7 @@ BETWEEN_SCREENS_S = 0.01
 TAKEN_UP = Answer(accepted=True, sentence="One moment.")
 NOT_NOW = Answer(accepted=False, sentence="The lane is busy. Wait until the barrier is down.")
 NOTHING_OWED = Answer(accepted=False, sentence="There is nothing to pay here. Show your ticket.")
+NOBODY_TO_ADMIT = Answer(accepted=False, sentence="No car waits at this entry, or it is being dealt with.")
 CALLED = Answer(accepted=True, sentence="A person was called. Help is on the way.")
 ENDED = Answer(accepted=True, sentence="The call has ended.")
 OPENS = Answer(accepted=True, sentence="The barrier opens.")
@@ -186,6 +187,13 @@ class LotDesk:
     async def open_with_reason(self, lane: str, by: str, reason: str) -> Answer:
         """A person opens the lane; it goes on record."""
         return OPENS if self._runner(lane).person_opens(by, reason) else CANNOT_OPEN
+
+    async def admit_with_reason(self, lane: str, by: str, reason: str) -> Answer:
+        """A person lets the car at an entry in, over the count if need be; it gets a ticket, and it goes on record."""
+        runner = self._runner(lane)
+        if runner.kind is LaneKind.EXIT or not runner.present(Presented.by_hand(by, reason)):
+            return NOBODY_TO_ADMIT
+        return TAKEN_UP
 
     def status(self) -> StatusView:
         """The whole box now, see `Desk.status`."""

@@ -23,7 +23,7 @@ from edge.promise_facts import found_full
 from edge.store.cipher import PlateKeys
 from edge.ticket_office import TicketOffice
 from edge.visit import Answered, PresentedKind, Ticket, Visit
-from parking.admission import Arrival, NewIds, Passback, Standing, decide_entry
+from parking.admission import Arrival, NewIds, Passback, Standing, admit_by_hand, decide_entry
 from parking.civil_time import FOREVER_AT as NEVER_AT
 from parking.clock import TrustedClock
 from parking.decision import Decision, Reason
@@ -156,6 +156,8 @@ class Entering:
         if presented.kind is PresentedKind.CODE and self.bookings.is_pass(presented.text):
             return self._judged_pass(presented.text, ids, now)
         arrival = self._arrival(visit, ids.stay)
+        if presented.kind is PresentedKind.BY_HAND:
+            return arrival, admit_by_hand(arrival, self.ledger.book, now=now, ids=ids), None
         # What is sold begins where time has certainly come to: no promise is over by the estimate.
         sold_at = self.clock.lower_bound()
         return arrival, decide_entry(arrival, self._standing(), self.ledger.book, now=sold_at, ids=ids), None
@@ -210,7 +212,7 @@ class Entering:
     def _arrival(self, visit: Visit, new_stay: StayId) -> Arrival:
         """What is on record about what was presented; a new ticket's subject is the stay that it would open."""
         presented = visit.presented
-        if presented.kind is PresentedKind.BUTTON:
+        if presented.kind in {PresentedKind.BUTTON, PresentedKind.BY_HAND}:
             credential = Credential(kind=CredentialKind.TICKET, subject=new_stay)
             return Arrival(credential=credential, type=presented.spot_type or SpotType.REGULAR)
         if presented.kind is PresentedKind.PLATE:
@@ -279,6 +281,10 @@ class Entering:
         if ticket is not None:
             issued = {"kind": "ticket", "subject": stay.credential.subject, "stay": stay.id}
             told.append(fact(EventKind.TOKEN_ISSUED, at_us, **issued, key_id=self.office.key_id))
+        if decision.reason is Reason.OVERRIDE:
+            who = {"by": visit.presented.by, "reason": visit.presented.reason}
+            over = "admitted_over_count" if decision.over_count else "admitted"
+            told.append(fact(EventKind.OVERRIDE, at_us, lane=visit.lane, action=over, **who))
         if decision.reason is Reason.PASSBACK_TOLERATED:
             why = {"by": "lane", "reason": decision.reason.sentence}
             told.append(fact(EventKind.OVERRIDE, at_us, lane=visit.lane, action="passback_tolerated", **why))

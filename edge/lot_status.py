@@ -137,6 +137,16 @@ class LotStatus:
                     stops=True,
                 )
             )
+        over_count = sum(stay.claim is None for stay in self.ledger.open_stays())
+        if over_count:
+            cars = "One car is" if over_count == 1 else f"{over_count} cars are"
+            faults.append(
+                Fault(
+                    title=f"{cars} inside without a space that is kept",
+                    effect="As many spaces fewer are sold. A booking that this puts at risk is told to the centre.",
+                    steps=("Nothing, where cars will leave: each gets the next free space.",),
+                )
+            )
         if self.ledger.verdict == "fenced":
             faults.append(
                 Fault(

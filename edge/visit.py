@@ -17,23 +17,34 @@ class PresentedKind(StrEnum):
     """How somebody asks to be let through."""
 
     BUTTON = "button"
+    BY_HAND = "by_hand"
     CODE = "code"
     PLATE = "plate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """What was presented: the button (with the type of space that was chosen), a code as scanned, or a plate as read."""
+    """What was presented: the button (with the type of space that was chosen), a code as scanned, or a plate as read.
+
+    Or nothing: a person, `by`, lets the car in for a `reason`.
+    """
 
     kind: PresentedKind
     text: str = ""
     spot_type: SpotType | None = None
     confidence: float = 1.0
+    by: str = ""
+    reason: str = ""
 
     @classmethod
     def button(cls, spot_type: SpotType | None) -> Presented:
         """The driver asks for a ticket."""
         return cls(kind=PresentedKind.BUTTON, spot_type=spot_type)
+
+    @classmethod
+    def by_hand(cls, by: str, reason: str) -> Presented:
+        """An attendant lets the car in, over the count if need be."""
+        return cls(kind=PresentedKind.BY_HAND, by=by, reason=reason)
 
     @classmethod
     def code(cls, text: str) -> Presented:

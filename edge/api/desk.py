@@ -363,6 +363,10 @@ class Desk(Protocol):
         """A person opens the lane; `by` and `reason` go on record."""
         ...
 
+    async def admit_with_reason(self, lane: str, by: str, reason: str) -> Answer:
+        """A person lets in the car that waits at an entry, over the count if need be; `by` and `reason` go on record."""
+        ...
+
     def status(self) -> StatusView:
         """The whole box now."""
         ...

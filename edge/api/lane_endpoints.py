@@ -79,6 +79,11 @@ def lane_endpoints(
         devices.asking(request, Role.STAFF, lane)
         return _answered(await desk.open_with_reason(lane, body.by, body.reason))
 
+    @router.post("/lanes/{lane}/admit")
+    async def admit(lane: str, request: Request, body: OpenBody) -> JSONResponse:
+        devices.asking(request, Role.STAFF, lane)
+        return _answered(await desk.admit_with_reason(lane, body.by, body.reason))
+
     @router.post("/stays/quote")
     async def quote(request: Request, body: CodeBody) -> JSONResponse:
         """What a stay would cost now. Any kiosk may ask: who holds the ticket may know its price."""

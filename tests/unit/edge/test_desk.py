@@ -175,6 +175,23 @@ async def test_a_person_opens_and_the_name_and_reason_are_on_record(lot: LotAtWo
     )
 
 
+async def test_a_person_lets_the_car_in_that_waits_over_the_count_and_the_status_page_says_so(
+    lot: LotAtWork,
+) -> None:
+    desk = desk_of(lot)
+    for _ in range(2):
+        await lot.come_in()
+    assert not (await desk.admit_with_reason(IN, "A. Attendant", "a doctor")).accepted, "nobody waits"
+    arrives(desk, IN)
+    assert (await desk.admit_with_reason(IN, "A. Attendant", "a doctor")).accepted
+    await until(lambda: lot.events(EventKind.OVERRIDE))
+    (told,) = lot.events(EventKind.OVERRIDE)
+    assert (told["action"], told["by"]) == ("admitted_over_count", "A. Attendant")
+    assert "One car is inside without a space that is kept" in [fault.title for fault in desk.status().faults]
+    arrives(desk, OUT)
+    assert not (await desk.admit_with_reason(OUT, "A. Attendant", "a doctor")).accepted, "an exit"
+
+
 async def test_trouble_is_sorted_by_people_and_every_fault_has_steps_in_words(lot: LotAtWork) -> None:
     desk = desk_of(lot, LinkState.DOWN)
     assert not desk.status().ready

@@ -10,6 +10,7 @@ import pytest
 from edge.change import Change, SpotState
 from edge.lanes import LaneEvent
 from edge.visit import Presented
+from parking.claims import ClaimState
 from parking.decision import Reason
 from parking.lot import LotPolicy
 from parking.overstay import with_overstay
@@ -18,7 +19,16 @@ from parking.stays import StayState
 from sync.events import EventKind
 from tests.integration.edge.conftest import NOON_AT
 from tests.unit.edge.lot_at_work import LotAtWork
-from tests.unit.edge.test_bookings import RESERVATION, come_with, pass_of
+from tests.unit.edge.test_bookings import (
+    ABORTED,
+    CLAIM,
+    COMMITTED,
+    RESERVATION,
+    come_with,
+    opened,
+    pass_of,
+    prepare,
+)
 
 
 def has_policy(lot: LotAtWork, policy: LotPolicy) -> None:
@@ -116,3 +126,49 @@ async def test_a_booking_that_comes_too_early_is_told_when_it_may_come(lot: LotA
     lot.later(hours=4)
     _, late = await come_with(lot, pass_of(lot, at=starts_at))
     assert (late.reason, late.until_at) == (Reason.PASS_WRONG_WINDOW, None)
+
+
+async def test_an_attendant_lets_a_car_in_with_a_name_and_a_reason_on_record(lot: LotAtWork) -> None:
+    came = await lot.come_in(Presented.by_hand("Anna", "the reader is broken"))
+    assert came.ticket is not None
+    assert came.stay is not None
+    assert came.stay.claim is not None
+    (told,) = lot.events(EventKind.OVERRIDE)
+    assert (told["by"], told["reason"], told["action"]) == ("Anna", "the reader is broken", "admitted")
+
+
+async def test_over_the_count_an_attendant_still_lets_a_car_in_and_it_counts(lot: LotAtWork) -> None:
+    for _ in range(2):
+        await lot.come_in()
+    came = await lot.come_in(Presented.by_hand("Anna", "a doctor on call"))
+    assert came.stay is not None
+    assert (came.event, came.stay.over_count, came.stay.claim) == (LaneEvent.GRANTED, True, None)
+    (told,) = lot.events(EventKind.OVERRIDE)
+    assert told["action"] == "admitted_over_count"
+
+
+@pytest.mark.parametrize("outcome", ["committed", "aborted"])
+async def test_a_car_let_in_over_a_held_place_leaves_the_lots_word_standing_until_the_decision(
+    lot: LotAtWork, outcome: str
+) -> None:
+    """The lot voted yes: no fact of its own ends that; the stay is over the count, and the decision finds its claim."""
+    await opened(lot)
+    await lot.come_in()
+    lot.commitments.hear(prepare(lot))
+    came = await lot.come_in(Presented.by_hand("Anna", "a doctor on call"))
+    assert came.stay is not None
+    assert came.stay.over_count
+    held = lot.ledger.book.claim(CLAIM)
+    assert held.state is ClaimState.HELD
+    lot.later(hours=1)
+    lot.promises.tick()
+    assert lot.ledger.book.claim(CLAIM) == held, "held between vote and decision, it never moves"
+    lot.commitments.hear(COMMITTED if outcome == "committed" else ABORTED)
+    lot.promises.tick()
+    decided = lot.ledger.book.claim(CLAIM).state
+    assert decided is (ClaimState.FIRM if outcome == "committed" else ClaimState.RELEASED)
+    stay = lot.ledger.stay(came.stay.id)
+    assert stay is not None
+    assert (stay.claim is None) == (outcome == "committed"), "a place that came free is the car's"
+    at_risk = [told["claim"] for told in lot.events(EventKind.BOOKING_AT_RISK)]
+    assert at_risk == ([CLAIM] if outcome == "committed" else [])

@@ -63,6 +63,9 @@ class StagedDesk:
     async def end_help(self, lane: str) -> Answer:
         return self._did("end_help", lane)
 
+    async def admit_with_reason(self, lane: str, by: str, reason: str) -> Answer:
+        return self._did("admit", lane, by, reason)
+
     async def open_with_reason(self, lane: str, by: str, reason: str) -> Answer:
         return self._did("open", lane, by, reason)
 

@@ -32,6 +32,7 @@ async def test_every_deed_reaches_the_desk_as_it_was_meant(caller: Caller, desk:
         await client.post("/api/v1/lanes/lane-3/pay")
         await client.post("/api/v1/lanes/lane-3/help")
         await client.delete("/api/v1/lanes/lane-3/help")
+        await client.post("/api/v1/lanes/lane-1/admit", json={"by": "Amina", "reason": "a doctor"})
         await client.post("/api/v1/lanes/lane-3/open", json={"by": " Amina ", "reason": "stuck card"})
     assert desk.done == [
         ("button", "lane-1", None),
@@ -41,6 +42,7 @@ async def test_every_deed_reaches_the_desk_as_it_was_meant(caller: Caller, desk:
         ("pay", "lane-3"),
         ("help", "lane-3"),
         ("end_help", "lane-3"),
+        ("admit", "lane-1", "Amina", "a doctor"),
         ("open", "lane-3", "Amina", "stuck card"),
     ]
 
