@@ -118,7 +118,7 @@ BREAKS: Sequence[Break] = (
         path="sync/participant.py",
         old="(_S.COMM, _E.ABORTED): (_S.COMM, (_A.WRITE, _A.ALARM))",
         new="(_S.COMM, _E.ABORTED): (_S.ABRT, (_A.RELEASE, _A.ALARM))",
-        tests=(PARTICIPANT,),
+        tests=(PARTICIPANT, OUT_OF_ORDER),
     ),
     Break(
         name="a cancellation after the use frees the place",

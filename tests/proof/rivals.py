@@ -33,7 +33,7 @@ class NeverAnswered(AssertionError):
 
 @dataclass(slots=True, kw_only=True)
 class Buyer:
-    """One driver on the web. `told` is what the last answer to `confirm` said: 200 or why not."""
+    """One driver on the web. `told` is what the last answer to `confirm` said: 200 or why not. `confirms_at`: the process that is asked first."""
 
     town: Town
     draw: Random
@@ -43,6 +43,7 @@ class Buyer:
     told: int = 0
     reason: str = ""
     cancels: bool = False
+    confirms_at: str = ""
     called_off: bool = False
     strange: list[str] = field(default_factory=list)
 
@@ -52,7 +53,9 @@ class Buyer:
         if drafted is None:
             return
         await self._pay(drafted)
-        answer = await self._asked("POST", f"/reservations/{self.reservation}/confirm", unpaid=True)
+        answer = await self._asked(
+            "POST", f"/reservations/{self.reservation}/confirm", unpaid=True, first=self.confirms_at
+        )
         self.told, self.reason = answer.status_code, str(answer.json().get("reason") or "")
         if self.told not in {200, 409}:
             self.strange.append(answer.text)
@@ -93,7 +96,7 @@ class Buyer:
         assert status == "requires_capture", status
 
     async def _asked(
-        self, method: str, path: str, *, unpaid: bool = False, **request: object
+        self, method: str, path: str, *, unpaid: bool = False, first: str = "", **request: object
     ) -> httpx.Response:
         """Ask either process until one answers. `unpaid`: also while the centre has not seen the payment yet.
 
@@ -103,7 +106,7 @@ class Buyer:
         last = ""
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
-            centre = self.draw.choice(sorted(self.town.centres))
+            centre, first = first or self.draw.choice(sorted(self.town.centres)), ""
             try:
                 answer = await self.town.ask(centre, method, path, **request)
             except httpx.HTTPError as error:

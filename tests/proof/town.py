@@ -32,7 +32,6 @@ from tests.integration.edge.agent_site import LOT_ID, Site, site_at
 FAILPOINT = "LOTGATE_FAILPOINT"
 WITHIN_S = 60.0
 WEBHOOK_SECRET = "whsec_of_the_town"
-SPOTS = 4
 TARIFF = """\
 id = "site"
 version = {version}
@@ -63,6 +62,7 @@ class Town:
     web: httpx.AsyncClient
     lead: str = "a"
     deaths: list[str] = field(default_factory=list)
+    armed: dict[str, str] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Path:
@@ -77,7 +77,7 @@ class Town:
     async def start_centre(self, name: str, failpoint: str = "") -> None:
         port_file = self.folder / f"centre-{name}.port"
         port_file.unlink(missing_ok=True)
-        centre = self.centres[name]
+        centre, self.armed[name] = self.centres[name], failpoint
         await centre.start({FAILPOINT: failpoint})
         await centre.wait_for_file(port_file, WITHIN_S)
 
@@ -85,27 +85,30 @@ class Town:
         """Start it beside whatever stands at its lanes. `serving` False: it may die before it serves."""
         port_file = self.folder / "api.port"
         port_file.unlink(missing_ok=True)
-        await self.site.agent.start({FAILPOINT: failpoint})
+        self.armed["agent"] = failpoint
+        await self.site.agent.start({FAILPOINT: failpoint, "NOTIFY_SOCKET": ""})
         if serving:
-            port = await self.site.agent.wait_for_file(port_file, WITHIN_S)
-            self.site.api.base_url = httpx.URL(f"http://127.0.0.1:{port}")
+            await self.find_agent()
 
-    async def rearm(self, who: str, failpoint: str) -> None:
-        """End a process in order and start it with a failpoint."""
-        if who == "agent":
-            await self.site.agent.stop()
-            await self.start_agent(failpoint, serving=False)
-        else:
-            await self.centres[who].stop()
-            await self.start_centre(who, failpoint)
+    async def find_agent(self) -> None:
+        """Wait until the agent's screens answer.
 
-    async def dies(self, who: str) -> None:
+        Raises:
+            ProgramEnded: it died first.
+        """
+        port = await self.site.agent.wait_for_file(self.folder / "api.port", WITHIN_S)
+        self.site.api.base_url = httpx.URL(f"http://127.0.0.1:{port}")
+
+    async def dies(self, who: str, within_s: float = WITHIN_S) -> None:
         """Wait for the death by the failpoint that was armed: so it was reached."""
         program = self.site.agent if who == "agent" else self.centres[who]
-        async with asyncio.timeout(WITHIN_S):
-            await program.ended()
+        try:
+            async with asyncio.timeout(within_s):
+                await program.ended()
+        except TimeoutError:
+            raise AssertionError(f"{who} never came to {self.armed[who]}; {program.obituary()}") from None
         assert program.status == -signal.SIGKILL, program.obituary()
-        self.deaths.append(who)
+        self.deaths.append(self.armed[who])
 
     def lead_to(self, name: str) -> None:
         """Let the balancer send the lot to this process from now on."""
@@ -133,7 +136,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def town_at(folder: Path, database_url: str) -> AsyncIterator[Town]:
+async def town_at(folder: Path, database_url: str, *, spots: int = 4) -> AsyncIterator[Town]:
     """Everything at work and the lot's link up; nothing is left running."""
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(provider_here(folder))
@@ -146,7 +149,7 @@ async def town_at(folder: Path, database_url: str) -> AsyncIterator[Town]:
         stack.push_async_callback(line.stop)
         url = f"ws://127.0.0.1:{line.port}/api/v1/link"
         site = await stack.enter_async_context(
-            site_at(folder, spots=f"1-{SPOTS}", cloud_url=url, tariff=TARIFF.format(version=1), start=False)
+            site_at(folder, spots=f"1-{spots}", cloud_url=url, tariff=TARIFF.format(version=1), start=False)
         )
         town = Town(
             folder=folder,

@@ -108,19 +108,20 @@ def wrongs(town: Town, buyers: Iterable[Buyer], cars: Cars | None = None) -> lis
 def _money(town: Town, row: dict[str, Any]) -> list[str]:
     """Captured exactly when it is booked, at the provider too."""
     booked, standing, intent = row["state"] == "committed", row["standing"], row["intent"]
+    stands = booked and row["status"] in {"active", "in_use"}
     found = []
-    if booked and standing not in TAKEN and not row["owed"] and row["intent"] is not None:
+    if stands and standing not in TAKEN and not row["owed"] and intent is not None:
         found.append(f"booked without capture: {row}")
     if not booked and standing not in LET_GO:
         found.append(f"captured without a booking: {row}")
-    if booked and row["status"] in {"active", "in_use"} and row["firm"] != 1:
+    if stands and row["firm"] != 1:
         found.append(f"booked and not on one place: {row}")
     if not booked and row["firm"]:
         found.append(f"on a place and not booked: {row}")
     if intent is not None:
         truth = town.provider.truth(intent)
         kept = truth["received"] - truth["refunded"]
-        due = row["amount_minor"] if booked and row["status"] in {"active", "in_use"} else 0
+        due = row["amount_minor"] if stands else 0
         if kept != due and not row["owed"]:
             found.append(f"the provider has {kept} of {due}: {row}")
         if truth["did"].count("captured") > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from parking.claims import ClaimState
 from sync.booking import CoordinatorState, LogHead, Transaction
 from sync.coordinator import step
 from sync.coordinator_news import VoteArrived
@@ -29,6 +30,20 @@ def test_an_abort_that_came_before_its_prepare_is_kept_and_the_prepare_is_refuse
     ]
     assert [(vote.yes, vote.reason) for vote in votes] == [(False, NoReason.ABORTED_BEFORE)]
     assert lot.state() is ParticipantState.ABRT
+
+
+def test_what_is_committed_stays_so_at_the_lot_whatever_comes_later() -> None:
+    lot = Lot()
+    lot.hear(prepare())
+    lot.hear(Decided(id=ID, outcome=Outcome.COMMITTED))
+    (claim,) = lot.book.claims()
+    assert claim.state is ClaimState.FIRM
+    effects = lot.hear(Decided(id=ID, outcome=Outcome.ABORTED, reason="deadline"))
+    assert lot.state() is ParticipantState.COMM
+    assert lot.book.claim(claim.id).state is ClaimState.FIRM
+    assert [bool(effect.clashes) for effect in effects if isinstance(effect, Commit)] == [True], (
+        "somebody is told"
+    )
 
 
 def test_a_yes_of_another_life_of_the_lot_about_an_unknown_booking_changes_nothing() -> None:
