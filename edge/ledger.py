@@ -34,7 +34,7 @@ from sync.chain import genesis
 from sync.events import EventKind
 from sync.instants import to_us
 from sync.messages import LogRow
-from sync.ownership import TransferRow
+from sync.ownership import TransferRow, TransferState
 from sync.part import Part
 from sync.transaction import TransactionId
 
@@ -438,10 +438,12 @@ class Ledger:
             self._parts[changed.part.id] = changed.part
         for handed in change.owners:
             for place in handed.spots:
-                self.book.set_owner(place, handed.owner)
+                self.book.set_owner(place, handed.owner, over_at=self._clock.released_before())
         for row in change.transfers:
             self._transfers[row.id] = row
             self._told_by.setdefault(row.id, numbered.seq)
+        if change.tidy is not None:
+            self._forget_transfers(change.tidy.log_seq)
         for document in change.documents:
             self._documents.append(document)
             self.document_n = max(self.document_n, document.n)
@@ -453,6 +455,12 @@ class Ledger:
         self.counters.changes += 1
         self.counters.events += len(numbered.entries)
         self.counters.quarantined += len(change.quarantine)
+
+    def _forget_transfers(self, log_seq: int) -> None:
+        """Those that are over go with their log row, as they do in the store."""
+        for name, row in tuple(self._transfers.items()):
+            if row.state is TransferState.CREDITED and self._told_by[name] <= log_seq:
+                del self._transfers[name], self._told_by[name]
 
     def _note_stay(self, stay: Stay) -> None:
         known = self._stays.get(stay.id)

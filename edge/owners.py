@@ -312,8 +312,7 @@ class Owners:
 
     def _is_bare(self, spot: SpotId) -> bool:
         """Whether nothing was promised of it here meanwhile."""
-        book = self._ledger.book
-        return self._is_here(spot) and not any(claim.spot == spot for claim in book.claims())
+        return self._is_here(spot) and self._ledger.book.is_bare(spot, over_at=self._lower_bound())
 
     def _is_credited(self, transfer: str) -> bool:
         row = self._ledger.transfers().get(transfer)

@@ -20,7 +20,7 @@ from parking.decision import Reason, Refusal
 from parking.errors import ClaimsOverlap, NoSuchClaim, NoSuchSpot, SpotIsPromised
 from parking.ids import ClaimId, SpotId, StayId, ZoneId
 from parking.interval import Interval, guarded
-from parking.lot import LotPolicy, Owner, Spot, SpotType, Tier, Zone, ZoneKind
+from parking.lot import InFlight, LotPolicy, Owner, Spot, SpotType, Tier, Zone, ZoneKind
 from parking.packing import Packing, Shelf
 from parking.sellable import SellableNow, Tally, sellable, sellable_now
 from parking.stays import Stay
@@ -80,6 +80,7 @@ class Book:
             self._totals[spot.type] = self._totals.get(spot.type, 0) + 1
             self._shelve(spot)
         self._claims: dict[ClaimId, Claim] = {}
+        self._beside: dict[SpotId, set[ClaimId]] = {}
         self._stays: dict[StayId, Stay] = {}
         self._claimless: dict[SpotType, set[StayId]] = {}
         self._stay_of: dict[ClaimId, StayId] = {}
@@ -321,27 +322,36 @@ class Book:
         else:
             self._stay_of[stay.claim] = stay.id
 
-    def set_owner(self, spot: SpotId, owner: Owner) -> None:
-        """A spot changes hands (a transfer). Only a spot without claims is given away; what comes to us comes with whatever stands on it.
+    def is_bare(self, spot: SpotId, *, over_at: datetime | None = None) -> bool:
+        """Whether nothing is promised of `spot`. What ended by `over_at`, with nobody inside on it, is no promise any more.
 
         Raises:
             NoSuchSpot: not of this lot.
-            SpotIsPromised: it carries a claim.
         """
         self._line(spot)
-        standing = [
-            claim
-            for claim in self._claims.values()
-            if claim.spot == spot and claim.state is not ClaimState.RELEASED
-        ]
-        if standing and owner is not self.tier:
-            raise SpotIsPromised(spot, standing[0].id)
+        return not any(self._binds_beyond(claim, over_at) for claim in self._standing_on(spot))
+
+    def set_owner(self, spot: SpotId, owner: Owner, *, over_at: datetime | None = None) -> None:
+        """A spot changes hands (a transfer). Only a bare one leaves ours; whatever else stands on a spot goes with it.
+
+        Raises:
+            NoSuchSpot: not of this lot.
+            SpotIsPromised: it is ours and carries a claim, see `is_bare`.
+        """
+        self._line(spot)
+        standing = self._standing_on(spot)
+        if self._owners[spot] is self.tier and owner is not self.tier:
+            for claim in standing:
+                if self._binds_beyond(claim, over_at):
+                    raise SpotIsPromised(spot, claim.id)
         for claim in standing:
             self._take_off(claim)
         painted = self._spots[spot]
         key = (painted.type, self._owners[spot])
         self._shelves[key].remove(spot)
         self._tallies[key].spots -= 1
+        if isinstance(key[1], InFlight) and not self._shelves[key]:
+            del self._shelves[key], self._tallies[key]
         self._owners[spot] = owner
         self._shelve(painted)
         for claim in standing:
@@ -393,6 +403,14 @@ class Book:
             return 0
         return self.policy.spare_spots.get(spot_type, 0) + len(self._claimless.get(spot_type, ()))
 
+    def _standing_on(self, spot: SpotId) -> list[Claim]:
+        """Every claim of a spot that is not released, a clashing one too."""
+        return [*self._lines[spot], *(self._claims[claim] for claim in self._beside.get(spot, ()))]
+
+    def _binds_beyond(self, claim: Claim, over_at: datetime | None) -> bool:
+        ends_at = claim.window.ends_at
+        return over_at is None or ends_at is None or ends_at > over_at or self.has_stay(claim.id)
+
     def _line(self, spot: SpotId) -> SpotTimeline:
         line = self._lines.get(spot)
         if line is None:
@@ -421,6 +439,8 @@ class Book:
             return
         if claim.binds and claim.spot is not None:
             self._lines[claim.spot].insert(claim)
+        elif claim.spot is not None:
+            self._beside.setdefault(claim.spot, set()).add(claim.id)
         self._tally_of(claim).add(claim.window)
 
     def _take_off(self, claim: Claim) -> None:
@@ -428,4 +448,6 @@ class Book:
             return
         if claim.binds and claim.spot is not None:
             self._lines[claim.spot].remove(claim)
+        elif claim.spot is not None:
+            self._beside[claim.spot].discard(claim.id)
         self._tally_of(claim).discard(claim.window)

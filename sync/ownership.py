@@ -200,15 +200,19 @@ def none_to_give(request: TransferRequest, *, transfer: str, reason: str) -> Tra
 
 
 def transferable(book: Book, kind: SpotType, tier: Tier, now: Moment) -> Sequence[SpotId]:
-    """The spots of `tier` that may change hands: without a claim of any time, and as many as its count has left for good.
+    """The spots of `tier` that may change hands: without a claim that is not over, and as many as its count has left for good.
 
     The emptiest come last in the book's own order of preference, so that what is sold first stays.
     """
     left = book.sellable(kind, Interval(now.lower_at, None), now=now.lower_at, owner=tier)
     if left < 1:
         return []
-    free = [spot for spot in book.shelf(kind, tier, now.at).spots if not book.claims_on(spot)]
-    return list(reversed(free))[:left]
+    free = [
+        spot
+        for spot in reversed(book.shelf(kind, tier, now.at).spots)
+        if book.is_bare(spot, over_at=now.lower_at)
+    ]
+    return free[:left]
 
 
 def to_give(

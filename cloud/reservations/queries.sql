@@ -402,8 +402,15 @@ LISTEN lotgate_commit
 SELECT spot.id FROM parking_spots AS spot
  WHERE spot.region = %(region)s AND spot.lot_id = %(lot)s AND spot.owner = 'cloud' AND spot.type = %(type)s
    AND NOT EXISTS (SELECT FROM claims AS taken
-                    WHERE taken.region = spot.region AND taken.spot_id = spot.id AND taken.state IN ('held', 'firm'))
+                    WHERE taken.region = spot.region AND taken.spot_id = spot.id AND taken.state IN ('held', 'firm')
+                      AND (upper(taken.during) > %(passed)s::timestamptz OR %(passed)s::timestamptz IS NULL
+                           OR EXISTS (SELECT FROM stays WHERE stays.claim_id = taken.id AND stays.state IN ('admitted', 'inside'))))
  ORDER BY spot.ordinal DESC LIMIT %(limit)s
+
+-- name: log_has_passed
+-- The latest civil instant that the newest rows of a gateway's applied log tell: what ended before it, and goes on, has been told to go on.
+SELECT max(occurred_at) AS passed
+  FROM (SELECT occurred_at FROM gateway_inbox WHERE gateway_id = %(gateway)s AND epoch = %(epoch)s ORDER BY seq DESC LIMIT 20) AS newest
 
 -- name: owner_set
 -- Spots change hands, those that belong to whom they should; answers with them.

@@ -195,9 +195,10 @@ class Transfers:
         limit = min(count, MOST_AT_ONCE)
         if limit < 1:
             return None
-        rows = await (
-            await connection.execute(QUERIES["spots_to_give"], {**scope, "limit": limit})
-        ).fetchall()
+        by = {"gateway": origin.gateway, "epoch": origin.epoch}
+        (log,) = await (await connection.execute(QUERIES["log_has_passed"], by)).fetchall()
+        columns = {**scope, "limit": limit, "passed": log["passed"]}
+        rows = await (await connection.execute(QUERIES["spots_to_give"], columns)).fetchall()
         if not rows:
             return None
         spots = tuple(SpotId(str(row["id"])) for row in rows)
