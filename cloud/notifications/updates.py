@@ -1,6 +1,7 @@
 """Events in the words of subscribers: {"type": "availability_update", "seq": n, "data": {…}}.
 
-`data` always names the `lot`. `counts` is what the ledger may sell now, complete by type; `spots` are those whose sensors changed their mind.
+`data` always names the `lot`. A promise that may not be kept comes as `reservation_at_risk` with its reason, alternatives and refund rule; one that
+is kept after all, on another spot, as `reservation_rehomed`. `counts` is what the ledger may sell now, complete by type; `spots` are those whose sensors changed their mind.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from cloud.parking_lots.search import FoundLot
 
 AVAILABILITY = "SpotAvailabilityChanged"
 GATEWAY_STATE = "GatewayStateChanged"
-TOLD_KINDS = frozenset({AVAILABILITY, GATEWAY_STATE})
+AT_RISK = "ReservationAtRisk"
+REHOMED = "ReservationRehomed"
+TOLD_KINDS = frozenset({AVAILABILITY, GATEWAY_STATE, AT_RISK, REHOMED})
+PROMISES = {AT_RISK: "reservation_at_risk", REHOMED: "reservation_rehomed"}
 
 
 def picture(lot: FoundLot, seq: int) -> dict[str, object]:
@@ -31,6 +35,8 @@ def update(event: Event) -> dict[str, object] | None:
     if event.kind == GATEWAY_STATE:
         state = event.body.get("state")
         return {"type": "gateway_state", "seq": event.n, "data": {"lot": lot, "state": state}}
+    if event.kind in PROMISES:
+        return {"type": PROMISES[event.kind], "seq": event.n, "data": {"lot": lot, **event.body}}
     if event.kind != AVAILABILITY:
         return None
     data: dict[str, object] = {"lot": lot}
