@@ -27,6 +27,7 @@ from cloud.gateways.documents import Documents
 from cloud.gateways.lines import GatewayLines
 from cloud.gateways.link import Links
 from cloud.gateways.service import Gateways
+from cloud.gateways.silence import SilenceWatch
 from cloud.notifications.endpoints import Notifications
 from cloud.observability import Metrics
 from cloud.parking_lots.search import LotSearch
@@ -93,6 +94,7 @@ class Cloud:
     documents: Documents
     gateways: Gateways
     commands: GateCommands
+    silence: SilenceWatch
     links: Links
     search: LotSearch
     notifications: Notifications
@@ -276,6 +278,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         documents=documents,
         gateways=gateways,
         commands=commands,
+        silence=SilenceWatch(database=database, lots=lots),
         links=links,
         search=search,
         notifications=Notifications(bus=events, database=database, search=search, staff=staff),
@@ -299,6 +302,7 @@ async def running(cloud: Cloud) -> AsyncIterator[None]:
             tasks.create_task(cloud.promise_keeper.run(), name="promises"),
             tasks.create_task(cloud.audit.run(), name="audit of owners"),
             tasks.create_task(cloud.commands.run(), name="gate commands"),
+            tasks.create_task(cloud.silence.run(), name="silent gateways"),
             tasks.create_task(_tell_of_documents(cloud), name="documents"),
             tasks.create_task(_keep_house(cloud), name="housekeeping"),
         ]

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from cloud.database import newest_revision, revision_of
 from cloud.errors import NotReady
+from cloud.gateways.hearing import Hearing
+from cloud.gateways.reading import heard_how
 from cloud.named_sql import named_sql
 
 QUERIES = named_sql("cloud")
@@ -44,6 +46,9 @@ async def metrics(request: Request) -> Response:
     cloud.metrics.outbox_published.set(cloud.events.published_total)
     async with cloud.database.connection(timeout=2) as connection:
         row = await (await connection.execute(QUERIES["figures"])).fetchone()
+        heard = await heard_how(connection)
+    for hearing in Hearing:
+        cloud.metrics.gateways.labels(str(hearing)).set(heard.get(hearing, 0))
     if row is not None:
         cloud.metrics.conflicts_open.set(row["conflicts_open"])
         cloud.metrics.unexplained.set(row["unexplained"])

@@ -31,6 +31,12 @@ class Metrics:
         self.link_sessions = Gauge(
             "parking_link_sessions", "Gateways connected to this process.", registry=self.registry
         )
+        self.gateways = Gauge(
+            "parking_gateways",
+            "Gateways in charge of a lot by how they are heard, over all processes.",
+            ("hearing",),
+            registry=self.registry,
+        )
         self.gate_commands = Counter(
             "parking_gate_commands",
             "Gate commands from afar, by what became of them; each is counted as sent first.",

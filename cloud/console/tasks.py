@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cloud.console.words import IN_TROUBLE, SILENT_AFTER_S, STOP, WARN, count, lane_name, phase_of
+from cloud.console.words import IN_TROUBLE, STOP, WARN, count, lane_name, phase_of
+from cloud.gateways.hearing import Hearing
 from cloud.gateways.reading import GatewayState
 from cloud.parking_lots.search import FoundLot
 from cloud.reservations.reading import OpenConflicts
@@ -40,17 +41,16 @@ def tasks(
 
 def _of_gateway(gateway: GatewayState, lot: FoundLot | None) -> Iterator[Task]:
     name, href = gateway.lot_name, f"/console/lots/{gateway.lot}"
-    silent = not gateway.connected and (gateway.age_s is None or gateway.age_s > SILENT_AFTER_S)
     if gateway.state in {"quarantined", "fenced"}:
         text = gateway.state_reason or "It sells nothing; exits open."
         yield Task(
             state=STOP, icon="lock", title=f"{name}: gateway {gateway.state}", text=text,
             age_s=gateway.age_s, href="/console/gateways", action="Look",
         )  # fmt: skip
-    elif silent and gateway.age_s is not None:
+    elif gateway.hearing is Hearing.SILENT:
         yield Task(
-            state=WARN, icon="cut", title=f"{name}: line down",
-            text="The lot works on by itself. What it sells and sees comes when the line is back.",
+            state=WARN, icon="cut", title=f"{name}: {'silent' if gateway.session_open else 'line down'}",
+            text="No power, or no line. With power the lot works on by itself, and all of it comes when the line is back.",
             age_s=gateway.age_s, href="/console/gateways", action="Look",
         )  # fmt: skip
     if gateway.connected:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from cloud.gateways.hearing import Hearing
 from cloud.gateways.reading import GatewayState, ToldFact
 from parking.decision import Reason
 from parking.money import in_major
@@ -19,8 +20,6 @@ TYPES = {
     "ev": "electric",
     "motorcycle": "motorcycle",
 }
-LATE_AFTER_S = 60.0
-SILENT_AFTER_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,13 @@ class Sentence:
 
 
 GO, WAIT, WARN, STOP, OFF = "go", "wait", "warn", "stop", "off"
+
+HEARINGS: Mapping[Hearing, Tag] = {
+    Hearing.NEVER: Tag(state=OFF, word="Never heard", icon="wait"),
+    Hearing.LATE: Tag(state=WARN, word="Late", icon="clock"),
+    Hearing.DOWN: Tag(state=WARN, word="Line down", icon="cut"),
+    Hearing.SILENT: Tag(state=STOP, word="Silent", icon="cut"),
+}
 
 # phase of the lane: state, word, icon, where the arm is, what is going on
 PHASES: Mapping[str, tuple[str, str, str, str, str]] = {
@@ -87,12 +93,8 @@ def gateway_tag(gateway: GatewayState) -> Tag:
         return Tag(state=STOP, word="Quarantined", icon="lock")
     if gateway.state == "fenced":
         return Tag(state=STOP, word="Fenced", icon="lock")
-    if gateway.age_s is None:
-        return Tag(state=OFF, word="Never heard", icon="wait")
-    if not gateway.connected:
-        return Tag(state=WARN, word="Line down", icon="cut")
-    if gateway.age_s > LATE_AFTER_S:
-        return Tag(state=WARN, word="Late", icon="clock")
+    if gateway.hearing is not Hearing.UP:
+        return HEARINGS[gateway.hearing]
     if any(phase in {"lost", "stuck"} for phase in gateway.lanes.values()):
         return Tag(state=STOP, word="Lane fault", icon="stop")
     return Tag(state=GO, word="Live", icon="go")
@@ -246,7 +248,8 @@ def _override(body: _Body, _: str) -> Sentence:
         return Sentence(
             state=WARN, icon="warn", text=f"{body.lane()}: a second car went through behind the first."
         )
-    text = f"{by}: {action.replace('_', ' ')}, {body.lane().lower()}. Reason: {reason}"
+    afar = " from afar" if body.word("command") else ""
+    text = f"{by}: {action.replace('_', ' ')}{afar}, {body.lane().lower()}. Reason: {reason}"
     return Sentence(state=WAIT, icon="person", text=text)
 
 

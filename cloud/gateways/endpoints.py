@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cloud.errors import BadRequest
 from cloud.gateways.commands import Command, CommandState, GateCommands, Order
+from cloud.gateways.hearing import Hearing
 from cloud.staff import staff
 from sync.keys import PUBLIC_BYTES
 
@@ -56,7 +57,7 @@ class GatewayView(BaseModel):
     session: int
     state: str
     state_reason: str
-    hearing: str
+    hearing: Hearing
     connected: bool
     acknowledged_seq: int
     last_seq: int

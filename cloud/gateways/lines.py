@@ -8,11 +8,18 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from cloud.gateways.hearing import Hearing, hearing_of
 from cloud.named_sql import named_sql
 from cloud.parking_lots.search import Link, LotLine
 
 QUERIES = named_sql("cloud.gateways")
-LATE_AFTER_S = 60.0
+LINKS: Mapping[Hearing, Link] = {
+    Hearing.NEVER: Link.DOWN,
+    Hearing.UP: Link.UP,
+    Hearing.LATE: Link.LATE,
+    Hearing.DOWN: Link.DOWN,
+    Hearing.SILENT: Link.SILENT,
+}
 TRUSTED_STATES = frozenset({"ok"})
 
 
@@ -31,12 +38,8 @@ class GatewayLines:
 
 def _line(row: DictRow) -> LotLine:
     age_s = None if row["age_s"] is None else max(0.0, float(row["age_s"]))
-    if not row["connected"]:
-        link = Link.DOWN
-    else:
-        link = Link.UP if age_s is not None and age_s <= LATE_AFTER_S else Link.LATE
     return LotLine(
-        link=link,
+        link=LINKS[hearing_of(age_s, session_open=row["session_open"])],
         age_s=age_s,
         last_heard_at=row["last_heard_at"],
         trusted=row["state"] in TRUSTED_STATES and age_s is not None,

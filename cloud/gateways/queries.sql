@@ -148,11 +148,8 @@ SELECT gateway.id, gateway.lot_id, lot.name AS lot_name, gateway.epoch, gateway.
        gateway.acknowledged_seq, gateway.last_seq, gateway.backlog, gateway.unexplained, gateway.lane_states,
        gateway.events_applied, gateway.events_quarantined, gateway.software, gateway.clock_quality, gateway.connected_at,
        gateway.disconnected_at, gateway.last_heard_at,
-       CASE WHEN gateway.last_heard_at IS NULL THEN 'never'
-            WHEN gateway.last_heard_at > now() - interval '60 seconds' THEN 'heard'
-            WHEN gateway.last_heard_at > now() - interval '5 minutes' THEN 'late'
-            ELSE 'silent' END AS hearing,
-       (gateway.connected_at IS NOT NULL AND gateway.disconnected_at IS NULL) AS connected,
+       extract(epoch FROM now() - gateway.last_heard_at)::float8 AS age_s,
+       (gateway.connected_at IS NOT NULL AND gateway.disconnected_at IS NULL) AS session_open,
        (SELECT count(*) FROM gateway_documents AS document
          WHERE document.gateway_id = gateway.id AND document.acknowledged_at IS NULL) AS documents_waiting
   FROM gateways AS gateway JOIN parking_lots AS lot ON lot.region = gateway.region AND lot.id = gateway.lot_id
@@ -161,7 +158,7 @@ SELECT gateway.id, gateway.lot_id, lot.name AS lot_name, gateway.epoch, gateway.
 
 -- name: lines_of_lots
 -- How the line to each of these lots is, and how long ago it was heard.
-SELECT lot_id, state, last_heard_at, connected_at IS NOT NULL AND disconnected_at IS NULL AS connected,
+SELECT lot_id, state, last_heard_at, connected_at IS NOT NULL AND disconnected_at IS NULL AS session_open,
        extract(epoch FROM now() - last_heard_at) AS age_s
   FROM gateways WHERE lot_id = ANY (%(lots)s::uuid[]) AND state <> 'replaced'
 
@@ -197,6 +194,26 @@ SELECT count(*)::int AS count FROM gateway_inbox AS inbox JOIN gateways AS gatew
 SELECT lot_id, epoch, session, state,
        connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds' AS connected
   FROM gateways WHERE id = %(gateway)s AND state <> 'replaced' FOR NO KEY UPDATE
+
+-- name: gateways_ages
+-- How long ago each gateway in charge was heard.
+SELECT extract(epoch FROM now() - last_heard_at)::float8 AS age_s,
+       (connected_at IS NOT NULL AND disconnected_at IS NULL) AS session_open
+  FROM gateways WHERE state <> 'replaced'
+
+-- name: gateways_silent
+-- Gateways in charge that nobody has heard for so long, of which that was not told yet.
+SELECT id, region, lot_id FROM gateways
+ WHERE state <> 'replaced' AND last_heard_at < now() - make_interval(secs => %(after_s)s)
+   AND (silent_told_at IS NULL OR silent_told_at < last_heard_at)
+ ORDER BY last_heard_at LIMIT %(limit)s
+
+-- name: gateway_silence_told
+-- Its silence is told in this transaction; none where another process did, or it spoke.
+UPDATE gateways SET silent_told_at = now(), updated_at = now()
+ WHERE id = %(gateway)s AND state <> 'replaced' AND last_heard_at < now() - make_interval(secs => %(after_s)s)
+   AND (silent_told_at IS NULL OR silent_told_at < last_heard_at)
+RETURNING extract(epoch FROM now() - last_heard_at)::float8 AS age_s
 
 -- name: command_keep
 -- A command that is about to be said, once for each key; none where the key is taken.

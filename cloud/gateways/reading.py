@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
+from cloud.gateways.hearing import Hearing, hearing_of
 from cloud.named_sql import named_sql
 from sync.chain import unpack_envelope
 from sync.errors import MalformedFrame
@@ -28,7 +30,7 @@ class GatewayState:
     session: int
     state: str
     state_reason: str
-    connected: bool
+    session_open: bool
     age_s: float | None
     acknowledged_seq: int
     last_seq: int
@@ -40,6 +42,16 @@ class GatewayState:
     lanes: Mapping[str, str]
     software: str | None
     clock_quality: str | None
+
+    @property
+    def hearing(self) -> Hearing:
+        """How it is heard."""
+        return hearing_of(self.age_s, session_open=self.session_open)
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is heard now: an open socket alone says nothing."""
+        return self.hearing is Hearing.UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +68,12 @@ async def fleet(connection: AsyncConnection[DictRow], now_real: datetime) -> lis
     """Every gateway in charge of a lot, by the lot's name; `now_real` is the database's time."""
     rows = await (await connection.execute(QUERIES["gateways_list"], {"lot": None})).fetchall()
     return [_gateway(row, now_real) for row in rows if row["state"] != "replaced"]
+
+
+async def heard_how(connection: AsyncConnection[DictRow]) -> Mapping[Hearing, int]:
+    """How many gateways in charge are heard how."""
+    rows = await (await connection.execute(QUERIES["gateways_ages"])).fetchall()
+    return Counter(hearing_of(row["age_s"], session_open=row["session_open"]) for row in rows)
 
 
 async def latest_facts(
@@ -84,7 +102,7 @@ def _gateway(row: DictRow, now_real: datetime) -> GatewayState:
         session=row["session"],
         state=row["state"],
         state_reason=row["state_reason"],
-        connected=row["connected"],
+        session_open=row["session_open"],
         age_s=None if heard_at is None else max(0.0, (now_real - heard_at).total_seconds()),
         acknowledged_seq=row["acknowledged_seq"],
         last_seq=row["last_seq"],

@@ -23,6 +23,7 @@ from cloud.errors import CodeNotValid, NotFound, SessionReplaced
 from cloud.events import NewEvent, publish
 from cloud.facts import Origin
 from cloud.gateways.documents import Documents
+from cloud.gateways.hearing import Hearing, hearing_of
 from cloud.gateways.page import Keeper, PageTaker
 from cloud.gateways.parties import CommandsParty, CommitParty, OwnersParty
 from cloud.named_sql import named_sql
@@ -433,9 +434,13 @@ class Gateways:
             await self._owners.set_share(connection, origin, kind, share_1e4)
 
     async def list_all(self, lot: UUID | None = None) -> list[DictRow]:
-        """The fleet, or one lot's part of it, as the console shows it."""
+        """The fleet, or one lot's part of it; `hearing` says how each is heard, `connected` whether now."""
         async with self._database.connection() as connection:
-            return await (await connection.execute(QUERIES["gateways_list"], {"lot": lot})).fetchall()
+            rows = await (await connection.execute(QUERIES["gateways_list"], {"lot": lot})).fetchall()
+        for row in rows:
+            row["hearing"] = hearing_of(row["age_s"], session_open=row["session_open"])
+            row["connected"] = row["hearing"] is Hearing.UP
+        return rows
 
     @asynccontextmanager
     async def _writing(

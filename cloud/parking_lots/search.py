@@ -29,11 +29,12 @@ EVERY_RADIUS_M = 50_000.0
 
 
 class Link(StrEnum):
-    """How the line to a lot is."""
+    """How the line to a lot is: heard within a minute, not heard for a minute, its session over, not heard for five minutes, no line at all."""
 
     UP = "up"
     LATE = "late"
     DOWN = "down"
+    SILENT = "silent"
     NONE = "none"
 
 

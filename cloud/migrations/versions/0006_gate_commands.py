@@ -1,4 +1,4 @@
-"""Gate commands: what a person asked a lane to do from afar, and what became of it.
+"""Gate commands: what a person asked a lane to do from afar, and what became of it; and gateways that nobody hears.
 
 A row is written before the command is said, in the session of the moment, and is never said again: what is unanswered when that session ends
 is `unknown` for good.
@@ -52,6 +52,12 @@ CREATE TRIGGER gate_commands_are_ended_once BEFORE UPDATE OF state ON gate_comma
     FOR EACH ROW EXECUTE FUNCTION gate_commands_end_once();
 """
 
+SILENCE = """
+-- When it was told that nobody hears this gateway; of a silence before last_heard_at where it has spoken since.
+ALTER TABLE gateways ADD COLUMN silent_told_at timestamptz;
+"""
+
 
 def upgrade() -> None:
-    op.execute(GATE_COMMANDS)
+    for part in (GATE_COMMANDS, SILENCE):
+        op.execute(part)

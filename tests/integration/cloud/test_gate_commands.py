@@ -16,6 +16,7 @@ from cloud.database import connect
 from sync.messages import CommandResult, Error, GateCommand
 from tests.integration.cloud.booking_lot import BEARER, at_port
 from tests.integration.cloud.cloud_process import CloudHere, Gateway
+from tests.integration.cloud.conftest import LOT
 
 OPEN = {"lane": "entry-1", "command": "open", "by": "Anna", "reason": "ticket unreadable"}
 
@@ -258,3 +259,39 @@ async def _until(holds: Any, within_s: float = 20.0) -> None:
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110 - what is waited for is a row of another process
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "heard", "word"),
+    [(20, "up", "Live"), (61, "late", "Late"), (301, "silent", "Silent")],
+)
+async def test_a_gateway_without_power_is_told_by_when_it_was_heard_though_its_socket_is_open(
+    site: Site, age_s: int, heard: str, word: str
+) -> None:
+    site.do("UPDATE gateways SET last_heard_at = now() - interval '1 second' * %s", age_s)
+    (row,) = site.rows("SELECT connected_at, disconnected_at FROM gateways")
+    assert row["disconnected_at"] is None  # nobody said goodbye
+    (gateway,) = (await site.client.get("/api/v1/admin/gateways", headers=BEARER)).json()
+    assert (gateway["hearing"], gateway["connected"]) == (heard, heard == "up")
+    lot = (await site.client.get(f"/api/v1/parking-lots/{LOT}")).json()
+    assert lot["freshness"]["link"] == heard
+    assert lot["freshness"]["age_s"] >= age_s
+    metrics = (await site.client.get("/metrics")).text
+    assert f'parking_gateways{{hearing="{heard}"}} 1.0' in metrics
+    page = (await site.client.get("/console/gateways", headers=BEARER)).text
+    assert f"</svg>{word}</span>" in page
+    assert ("1 on line" if heard == "up" else "0 on line") in page
+
+
+async def test_that_a_gateway_is_silent_is_told_once_and_again_after_it_has_spoken(site: Site) -> None:
+    assert site.other.cloud is not None
+    assert site.centre.cloud is not None
+    watches = [site.centre.cloud.silence, site.other.cloud.silence]
+    told = "SELECT FROM event_outbox WHERE kind = 'GatewayStateChanged' AND body ->> 'state' = 'silent'"
+    for times in (1, 2):
+        site.do("UPDATE gateways SET last_heard_at = now() - interval '301 seconds'")
+        await asyncio.gather(*(watch.look() for watch in watches * 2))
+        assert len(site.rows(told)) == times
+        site.do(
+            "UPDATE gateways SET last_heard_at = now() - interval '300 seconds', silent_told_at = now() - interval '1 hour'"
+        )

@@ -15,7 +15,7 @@ WELL = GatewayState(
     session=1,
     state="ok",
     state_reason="",
-    connected=True,
+    session_open=True,
     age_s=2.0,
     acknowledged_seq=10,
     last_seq=10,
@@ -36,7 +36,7 @@ def test_a_lot_that_is_well_needs_nobody() -> None:
 
 def test_someone_at_a_lane_comes_before_everything_and_then_the_oldest() -> None:
     stuck = replace(WELL, lot=UUID(int=2), lot_name="Snow Hill", lanes={"exit-2": "stuck"})
-    cut = replace(WELL, lot=UUID(int=3), lot_name="Station", connected=False, age_s=8_000.0)
+    cut = replace(WELL, lot=UUID(int=3), lot_name="Station", session_open=False, age_s=8_000.0)
     shut_out = replace(WELL, lot=UUID(int=4), lot_name="Digbeth", state="quarantined", age_s=3_000.0)
     clash = OpenConflicts(lot=uuid4(), kind="claims_overlap", count=2, age_s=5_000.0)
     titles = [task.title for task in tasks([shut_out, cut, stuck], [], [clash])]
@@ -49,16 +49,16 @@ def test_someone_at_a_lane_comes_before_everything_and_then_the_oldest() -> None
 
 
 def test_a_line_that_fell_a_moment_ago_comes_back_by_itself() -> None:
-    assert tasks([replace(WELL, connected=False, age_s=299.0)], [], []) == []
+    assert tasks([replace(WELL, session_open=False, age_s=299.0)], [], []) == []
 
 
 def test_a_lane_is_not_told_of_from_before_the_line_fell() -> None:
-    cut = replace(WELL, connected=False, age_s=4_000.0, lanes={"exit-1": "stuck"})
+    cut = replace(WELL, session_open=False, age_s=4_000.0, lanes={"exit-1": "stuck"})
     assert [task.title for task in tasks([cut], [], [])] == ["Market Square: line down"]
 
 
 def test_a_gateway_that_has_never_spoken_is_still_being_set_up() -> None:
-    assert tasks([replace(WELL, connected=False, age_s=None)], [], []) == []
+    assert tasks([replace(WELL, session_open=False, age_s=None)], [], []) == []
 
 
 def test_records_that_nobody_understood_and_spaces_that_nobody_can_explain_are_told() -> None:
