@@ -9,6 +9,7 @@ from cloud.errors import NotReady
 from cloud.gateways.hearing import Hearing
 from cloud.gateways.reading import heard_how
 from cloud.named_sql import named_sql
+from cloud.reservations.reading import open_transactions
 
 QUERIES = named_sql("cloud")
 router = APIRouter(tags=["health"])
@@ -47,6 +48,8 @@ async def metrics(request: Request) -> Response:
     async with cloud.database.connection(timeout=2) as connection:
         row = await (await connection.execute(QUERIES["figures"])).fetchone()
         heard = await heard_how(connection)
+        transactions = await open_transactions(connection)
+    cloud.metrics.transactions_are({one.state: (one.count, one.age_s) for one in transactions})
     for hearing in Hearing:
         cloud.metrics.gateways.labels(str(hearing)).set(heard.get(hearing, 0))
     if row is not None:

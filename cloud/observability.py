@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 LATENCIES_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+OPEN_STATES = ("draft", "preparing", "untold")
 
 
 class Metrics:
@@ -116,6 +121,26 @@ class Metrics:
         self.outbox_published = Gauge(
             "parking_outbox_published", "Events published by this process.", registry=self.registry
         )
+
+        self.transactions = Gauge(
+            "parking_transactions",
+            "Bookings not settled between centre and lot: draft, preparing, untold (decided, the lot has not heard it).",
+            ("state",),
+            registry=self.registry,
+        )
+        self.transactions_oldest_s = Gauge(
+            "parking_transactions_oldest_seconds",
+            "Age of the oldest booking in a state; 0 where there is none.",
+            ("state",),
+            registry=self.registry,
+        )
+
+    def transactions_are(self, found: Mapping[str, tuple[int, float]]) -> None:
+        """By state: how many bookings are in it now, and the real seconds that the oldest has been."""
+        for state in OPEN_STATES:
+            count, age_s = found.get(state, (0, 0.0))
+            self.transactions.labels(state).set(count)
+            self.transactions_oldest_s.labels(state).set(age_s)
 
     def text(self) -> bytes:
         """The exposition format."""

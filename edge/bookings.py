@@ -81,7 +81,12 @@ class Bookings:
 
     def at_entry(self, text: str) -> PassShown | Reason:
         """What a pass says that admits now, or the name of its refusal; changes nothing. Its window is judged by a clock that is known."""
-        return self._read(text, self._clock.now() if self._clock.known else None)
+        now = self._clock.now() if self._clock.known else None
+        shown = self._read(text, now)
+        if now is None or isinstance(shown, Reason):
+            return shown
+        arrived = Interval(now, now + self._rules.early + SHORTEST)
+        return self._count(PassRefusal.WRONG_WINDOW) if self._commitments.gave_up(shown, arrived) else shown
 
     def opens_at(self, text: str) -> datetime | None:
         """From when on an authentic booking admits; None where that is not to come."""

@@ -25,6 +25,7 @@ from edge.ledger import Ledger
 from parking.clock import TrustedClock
 from parking.errors import NoSuchSpot
 from parking.ids import ClaimId
+from parking.interval import Interval
 from parking.stays import Credential, CredentialKind
 from sync.errors import MalformedFrame
 from sync.failpoints import Failpoints
@@ -185,6 +186,16 @@ class Commitments:
             ),
             default=1,
         )
+
+    def gave_up(self, shown: PassShown, arrived: Interval) -> bool:
+        """Whether a later revision stands here that has nothing of the time `arrived`: the pass is of a window that was given up since."""
+        standing = [
+            part
+            for part in self._participants.parts()
+            if part.id.reservation == shown.id.reservation and part.state is ParticipantState.COMM
+        ]
+        is_older = any(part.id.revision > shown.id.revision for part in standing)
+        return is_older and not any(part.window and part.window.overlaps(arrived) for part in standing)
 
     def booked_until(self, reservation: str) -> datetime | None:
         """When the last window ends that a reservation has here; None where none stands."""

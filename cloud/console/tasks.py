@@ -36,7 +36,12 @@ def tasks(
     by_id = {lot.id: lot for lot in lots}
     found = [task for gateway in fleet for task in _of_gateway(gateway, by_id.get(gateway.lot))]
     found += [_conflict(conflict, by_id.get(conflict.lot)) for conflict in conflicts]
-    return sorted(found, key=lambda task: (not task.urgent, -(task.age_s or 0.0), task.title))
+    return sorted(found, key=pressing)
+
+
+def pressing(task: Task) -> tuple[bool, float, str]:
+    """What sorts the most pressing first: someone at a lane, then the oldest."""
+    return not task.urgent, -(task.age_s or 0.0), task.title
 
 
 def _of_gateway(gateway: GatewayState, lot: FoundLot | None) -> Iterator[Task]:

@@ -9,6 +9,7 @@ import pytest
 
 from edge.change import StoredDocument
 from parking.claims import ClaimState
+from parking.decision import Reason
 from parking.ids import ClaimId
 from parking.interval import Interval
 from sync.commit_documents import CHANGE, change_body, change_from
@@ -97,3 +98,17 @@ def test_a_change_is_read_as_it_was_written_and_an_empty_window_is_refused(lot: 
     assert read == Changed(id=SECOND, window=Interval(at, at + timedelta(hours=1)))
     with pytest.raises(MalformedFrame, match="not after"):
         change_from(change_body(SECOND, at, at))
+
+
+async def test_the_pass_of_an_older_revision_does_not_admit_in_time_that_was_given_up(lot: LotAtWork) -> None:
+    await booked(lot)
+    old = pass_of(lot)
+    lot.commitments.hear(replace(COMMITTED, revision=2))
+    window = Interval(starts_at(lot), starts_at(lot) + timedelta(hours=1))
+    await lot.commitments.document(Changed(id=SECOND, window=window), STORED)
+    lot.later(hours=1.5)
+    _, refused = await come_with(lot, old)
+    assert refused.reason is Reason.PASS_WRONG_WINDOW
+    lot.later(hours=-1.5)
+    _, admitted = await come_with(lot, old)
+    assert admitted.reason is Reason.GRANTED
