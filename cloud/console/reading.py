@@ -13,7 +13,8 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from cloud.console import drawing, words
-from cloud.console.tasks import tasks
+from cloud.console.doubts import OVERDUE_S, doubt_line, doubt_tasks
+from cloud.console.tasks import pressing, tasks
 from cloud.console.views import (
     Age,
     Bar,
@@ -38,12 +39,21 @@ from cloud.gateways.reading import GatewayState, fleet, latest_facts, refusals
 from cloud.named_sql import named_sql
 from cloud.parking_lots.search import EVERY_RADIUS_M, Around, FoundLot, LotSearch, Slice, Sort
 from cloud.payments.reading import takings
-from cloud.reservations.reading import Occupancy, longest_stays, occupancy_of, open_conflicts, stay_figures
+from cloud.reservations.reading import (
+    Occupancy,
+    longest_stays,
+    occupancy_of,
+    open_conflicts,
+    overdue_doubts,
+    stay_figures,
+    transactions_of,
+)
 from parking.clock import Clock
 
 QUERIES = named_sql("cloud")
 LOG_ROWS, LOG_READ = 14, 60
 STAYS_SHOWN = 6
+DOUBTS_SHOWN = 20
 SPOTS_AT_MOST = 2_000
 LOTS_A_PAGE = 25
 NOBODY = Occupancy(inside=0, blocked=0)
@@ -109,6 +119,7 @@ class ConsoleReader:
             gateway = ground.fleet.get(lot)
             facts = await latest_facts(ground.connection, gateway, LOG_READ) if gateway else []
             stays = await longest_stays(ground.connection, lot, STAYS_SHOWN)
+            doubts = await transactions_of(ground.connection, lot, DOUBTS_SHOWN)
         spots, _ = await self._search.spots_of(lot, Slice(per_page=SPOTS_AT_MOST))
         structure = await self._search.structure(lot)
         zone = ZoneInfo(found[0].timezone)
@@ -135,6 +146,7 @@ class ConsoleReader:
                 for fact in told
             ),
             stays=tuple(_stay(stay, ground.now, zone) for stay in stays),
+            doubts=tuple(doubt_line(doubt, zone) for doubt in doubts),
         )
 
     async def gateways(self, staff: str) -> GatewaysView:
@@ -179,11 +191,13 @@ class ConsoleReader:
             gateways = await fleet(connection, now if row is None else row["now"])
             lots = await self._search.ours(connection)
             todo = tasks(gateways, lots, await open_conflicts(connection))
+            overdue = await overdue_doubts(connection, OVERDUE_S)
+            todo += doubt_tasks(overdue, {lot.id: lot for lot in lots})
             yield _Ground(
                 connection=connection,
                 lots=lots,
                 fleet={gateway.lot: gateway for gateway in gateways},
-                frame=Frame(tasks=tuple(todo), now=now, staff=staff),
+                frame=Frame(tasks=tuple(sorted(todo, key=pressing)), now=now, staff=staff),
                 now=now,
             )
 

@@ -164,6 +164,20 @@ class SpotLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtLine:
+    """A booking on its way between centre and lot; `starts_at` and `ends_at` in the lot's civil time, `since` as people say it."""
+
+    short: str
+    revision: int
+    type: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    tag: Tag
+    text: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotPageView:
     """A lot's page."""
 
@@ -179,6 +193,7 @@ class LotPageView:
     lanes: tuple[LaneLine, ...]
     log: tuple[LogLine, ...]
     stays: tuple[StayLine, ...]
+    doubts: tuple[DoubtLine, ...] = ()
 
     def local(self, at: datetime) -> datetime:
         """An instant in the lot's civil time."""

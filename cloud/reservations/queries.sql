@@ -104,6 +104,23 @@ SELECT id, credential_kind, type, state, lane, admitted_at, over_count, paid_unt
 SELECT lot_id, kind, count(*)::int AS count, min(created_at) AS since, extract(epoch FROM now() - min(created_at)) AS age_s
   FROM conflicts WHERE resolved_at IS NULL GROUP BY lot_id, kind ORDER BY since
 
+-- name: transactions_open
+-- Bookings that are not settled between centre and lot, by how far they are, with the age of the oldest.
+SELECT CASE WHEN state IN ('draft', 'preparing') THEN state ELSE 'untold' END AS state, count(*)::int AS count,
+       extract(epoch FROM protocol_now() - min(updated_at)) AS age_s
+  FROM reservations WHERE state IN ('draft', 'preparing') OR untold GROUP BY 1
+
+-- name: transactions_of_lot
+-- A lot's bookings that are being decided, or whose decision the lot has not acknowledged, the oldest first.
+SELECT id, revision, type, starts_at, ends_at, state, extract(epoch FROM protocol_now() - updated_at) AS age_s
+  FROM reservations WHERE lot_id = %(lot)s AND (state = 'preparing' OR untold) ORDER BY updated_at, id LIMIT %(limit)s
+
+-- name: doubts_overdue
+-- Lots with bookings whose decision has been on its way for longer than anybody should wait.
+SELECT lot_id, count(*)::int AS count, extract(epoch FROM protocol_now() - min(updated_at)) AS age_s
+  FROM reservations WHERE untold AND lot_id IS NOT NULL AND updated_at < protocol_now() - make_interval(secs => %(after_s)s)
+ GROUP BY lot_id ORDER BY 3 DESC
+
 -- name: protocol_now
 -- The database's clock, by which deadlines and leases are judged.
 SELECT protocol_now() AS now

@@ -42,6 +42,75 @@ class OpenConflicts:
     age_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransactions:
+    """Bookings that are not settled between centre and lot. `state`: draft, preparing, or untold: decided, and the lot has not acknowledged it.
+
+    `age_s` of the oldest, real seconds.
+    """
+
+    state: str
+    count: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransaction:
+    """One of a lot's bookings on its way between centre and lot; `age_s` in real seconds since it went into `state`."""
+
+    reservation: UUID
+    revision: int
+    type: str
+    starts_at: datetime | None
+    ends_at: datetime | None
+    state: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverdueDoubts:
+    """A lot's bookings whose decision it should have heard long ago; `age_s` of the oldest, real seconds."""
+
+    lot: UUID
+    count: int
+    age_s: float
+
+
+async def open_transactions(connection: AsyncConnection[DictRow]) -> list[OpenTransactions]:
+    """By state, over all lots."""
+    rows = await (await connection.execute(QUERIES["transactions_open"])).fetchall()
+    return [
+        OpenTransactions(state=row["state"], count=row["count"], age_s=max(0.0, float(row["age_s"])))
+        for row in rows
+    ]
+
+
+async def transactions_of(
+    connection: AsyncConnection[DictRow], lot: UUID, limit: int
+) -> list[OpenTransaction]:
+    """What is being decided for a lot, or was decided and is not acknowledged by it, the oldest first."""
+    scope = {"lot": lot, "limit": limit}
+    rows = await (await connection.execute(QUERIES["transactions_of_lot"], scope)).fetchall()
+    return [
+        OpenTransaction(
+            reservation=row["id"],
+            revision=row["revision"],
+            type=row["type"] or "",
+            starts_at=row["starts_at"],
+            ends_at=row["ends_at"],
+            state=row["state"],
+            age_s=max(0.0, float(row["age_s"])),
+        )
+        for row in rows
+    ]
+
+
+async def overdue_doubts(connection: AsyncConnection[DictRow], after_s: float) -> list[OverdueDoubts]:
+    """Where a decision has not been acknowledged for `after_s` real seconds, the oldest first."""
+    rows = await (await connection.execute(QUERIES["doubts_overdue"], {"after_s": after_s})).fetchall()
+    return [OverdueDoubts(lot=row["lot_id"], count=row["count"], age_s=float(row["age_s"])) for row in rows]
+
+
 async def stay_figures(
     connection: AsyncConnection[DictRow], lots: Sequence[UUID], since: datetime
 ) -> StayFigures:

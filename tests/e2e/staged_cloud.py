@@ -157,7 +157,32 @@ async def stage(cloud: Cloud) -> StagedLot:
             [cut_off.session.origin.gateway],
         )
     await known_of(cloud)
+    await in_doubt(cloud)
     return busy
+
+
+IN_DOUBT = UUID("8f3c0000-0000-4000-8000-000000000001")
+BEING_DECIDED = UUID("4b1d0000-0000-4000-8000-000000000002")
+
+
+async def in_doubt(cloud: Cloud) -> None:
+    """A booking of the busy lot whose decision it has not heard for a quarter of an hour, and one that is being decided."""
+    async with cloud.database.connection() as connection:
+        await connection.execute(
+            b"INSERT INTO reservations (id, revision, lot_id, user_name, type, starts_at, ends_at, state, status, untold,"
+            b" deadline_at, lease_holder, lease_until, updated_at)"
+            b" VALUES (%(doubt)s, 2, %(lot)s, 'staged', 'regular', %(from)s, %(to)s, 'committed', 'active', true, NULL, '', NULL,"
+            b" protocol_now() - interval '14 min'),"
+            b" (%(deciding)s, 1, %(lot)s, 'staged', 'ev', %(from)s, %(to)s, 'preparing', NULL, false,"
+            b" protocol_now() + interval '1 day', 'staged', protocol_now() + interval '1 day', protocol_now())",
+            {
+                "doubt": IN_DOUBT,
+                "deciding": BEING_DECIDED,
+                "lot": LOT,
+                "from": NOON + timedelta(hours=3),
+                "to": NOON + timedelta(hours=5),
+            },
+        )
 
 
 async def known_of(cloud: Cloud) -> None:

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from simulators.database import DatabaseCluster
-from tests.e2e.staged_cloud import LANES, ServedCloud, served_cloud
+from tests.e2e.staged_cloud import BEING_DECIDED, IN_DOUBT, LANES, ServedCloud, served_cloud
 from tests.integration.cloud.conftest import LOT, STAFF, claim
 
 CHROMIUM = "/usr/bin/chromium"
@@ -98,6 +98,39 @@ def test_what_needs_a_person_comes_first_and_someone_at_a_lane_before_all(
     first.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Market Square")
     expect(page.locator("#lanes li")).to_have_count(len(LANES))
+
+
+def test_a_booking_in_doubt_is_shown_with_its_age_as_a_doubt_and_not_as_an_error(
+    page: Page, cloud: ServedCloud
+) -> None:
+    page.goto(f"{cloud.url}/console")
+    task = page.locator(".todo li", has_text="1 booking is in doubt")
+    expect(task).to_contain_text("14 min")
+    task.get_by_role("link").click()
+    rows = page.locator("[data-part=doubts] tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text(str(IN_DOUBT)[:8])
+    expect(rows.first).to_contain_text("In doubt at the lot")
+    expect(rows.first).to_contain_text("Decided here: booked.")
+    expect(rows.first).to_contain_text("14 min")
+    expect(rows.nth(1)).to_contain_text(str(BEING_DECIDED)[:8])
+    expect(rows.nth(1)).to_contain_text("Being decided")
+    expect(page.locator("[data-part=doubts] .is-stop")).to_have_count(0)
+
+
+def test_metrics_tell_bookings_by_state_with_the_age_of_the_oldest(page: Page, cloud: ServedCloud) -> None:
+    text = page.request.get(f"{cloud.url}/metrics").text()
+    told = {
+        name: float(value)
+        for line in text.splitlines()
+        if line.startswith("parking_transactions")
+        for name, _, value in [line.rpartition(" ")]
+    }
+    assert told['parking_transactions{state="untold"}'] == 1
+    assert told['parking_transactions{state="preparing"}'] == 1
+    assert told['parking_transactions{state="draft"}'] == 0
+    assert 14 * 60 <= told['parking_transactions_oldest_seconds{state="untold"}'] < 60 * 60
+    assert told['parking_transactions_oldest_seconds{state="draft"}'] == 0
 
 
 def test_a_sale_at_the_lot_reaches_an_open_page_within_the_second_and_leaves_the_focus_alone(
