@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from cloud.bootstrap import build_cloud
 from cloud.database import connect
-from cloud.reservations.coordination import BEGIN_AFTER_COMMIT
+from cloud.reservations.beginning import BEGIN_AFTER_COMMIT
 from cloud.settings import CloudSettings
 from edge.enrolment import ask
 from parking.claims import ClaimKind, ClaimState
 from sync.keys import SigningKey
-from tests.integration.cloud.booking_lot import Driver, at_port, tariff_of
+from tests.integration.cloud.booking_lot import BEARER, Driver, at_port, tariff_of
 from tests.integration.cloud.cloud_process import CloudProcess
 from tests.integration.cloud.conftest import LOT, NOON
 from tests.integration.edge.linked_unit import Unit, eventually, linked_unit
@@ -149,3 +150,33 @@ async def test_the_work_of_a_process_that_died_after_its_begin_is_taken_over(
         assert (await Driver(client=client).confirm(drafted["id"])).json()["status"] == "active"
     await seam.agree()
     assert seam.firm_here() == 1
+
+
+async def test_a_booking_grows_and_shrinks_on_both_sides_and_the_lot_frees_what_was_given_up(
+    seam: Seam,
+) -> None:
+    async with at_port(seam.other) as client:
+        driver = Driver(client=client)
+        booked = (await driver.book()).json()
+        starts_at, ends_at = driver.starts_at, driver.starts_at + timedelta(hours=2)
+
+        async def change(until: timedelta) -> httpx.Response:
+            window = {"starts_at": starts_at.isoformat(), "ends_at": (ends_at + until).isoformat()}
+            return await client.put(f"/api/v1/reservations/{booked['id']}", json=window, headers=BEARER)
+
+        grown = await change(timedelta(hours=1))
+        assert (grown.status_code, grown.json()["revision"]) == (200, 2), grown.text
+        await seam.agree()
+        assert seam.firm_here() == 2
+        assert len({claim.spot for claim in seam.unit.ledger.book.claims()}) == 1, (
+            "the added hour is beside it"
+        )
+        shrunk = await change(timedelta(hours=-1))
+        assert (shrunk.status_code, shrunk.json()["revision"]) == (200, 3), shrunk.text
+        await eventually(lambda: seam.firm_here() == 1)
+        await seam.agree()
+        (claim,) = seam.unit.ledger.book.claims()
+        assert claim.window.ends_at == ends_at - timedelta(hours=1)
+        assert seam.one("SELECT upper(during) FROM claims WHERE state = 'firm'") == claim.window.ends_at
+        assert seam.unit.commitments.newest_revision(booked["id"]) == 3
+        assert (await driver.get(f"{booked['id']}/pass")).json()["revision"] == 3
