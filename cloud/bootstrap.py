@@ -42,12 +42,15 @@ from cloud.recounting import Recounting
 from cloud.reservations.authorised import AuthorisedBookings
 from cloud.reservations.booking import BookingService
 from cloud.reservations.changing import BookingChanges
+from cloud.reservations.commit_effects import CommitEffects
 from cloud.reservations.commit_facts import CommitFacts
 from cloud.reservations.commit_words import CommitWords, Word
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
 from cloud.reservations.kiosk_facts import KioskFacts
+from cloud.reservations.own_places import OwnPlaces
 from cloud.reservations.promise_keeper import PromiseKeeper
+from cloud.reservations.rehoming import Rehoming
 from cloud.reservations.risk_facts import RiskFacts
 from cloud.reservations.service import Reservations
 from cloud.reservations.transfer_audit import TransferAudit
@@ -262,6 +265,11 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
             link=line,
             money=hold,
             bookings=bookings,
+            rehoming=Rehoming(
+                link=line,
+                places=OwnPlaces(clock=clock, new_id=outside.new_id),
+                effects=CommitEffects(lots=lots, link=line, money=hold, clock=clock),
+            ),
             coordination=coordination,
             clock=clock,
         ),

@@ -70,7 +70,7 @@ class CommitEffects:
         for effect in effects:
             match effect:
                 case FirmClaims(claims=claims):
-                    await self._make_firm(connection, region, booking, claims)
+                    await self.make_firm(connection, region, booking, claims)
                 case ReleaseClaims(claims=claims):
                     for claim in claims:
                         await connection.execute(
@@ -98,9 +98,14 @@ class CommitEffects:
                     LOG.info("nothing to do", effect=type(effect).__name__, reservation=str(booking.id))
         return [errand for errand in errands if errand is not None]
 
-    async def _make_firm(
+    async def make_firm(
         self, connection: AsyncConnection[DictRow], region: str, booking: Booking, claims: Sequence[Claim]
     ) -> None:
+        """Put them on record as firm.
+
+        Raises:
+            ClaimCannotStand: one meets another claim.
+        """
         for claim in claims:
             columns = {
                 "region": region,

@@ -2,7 +2,7 @@
 
 Theory. Nothing here decides: what is due stands in rows, and each piece of work is one transaction that looks again. Half an hour before its start
 a booking is looked at: where its claim clashes with a fact, or is gone, the promise is at risk. That, or the lot's own word
-(cloud/reservations/risk_facts), is told to the driver once, with what else there is in that window and what he gets back: all of it,
+(cloud/reservations/risk_facts), gets it another place where we have one (cloud/reservations/rehoming), or is told to the driver once, with what else there is in that window and what he gets back: all of it,
 when he cancels, or when the window ends and the place was never used.
 """
 
@@ -24,6 +24,7 @@ from cloud.reservations.booking import BookingService
 from cloud.reservations.booking_rows import Booking, held, hold_lot, told_bookings
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.ports import Errand, LotLink, PaymentHold
+from cloud.reservations.rehoming import Rehoming
 from cloud.reservations.risks import NO_PLACE, REFUND_RULE
 from parking.clock import Clock
 
@@ -46,6 +47,7 @@ class PromiseKeeper:
         link: LotLink,
         money: PaymentHold,
         bookings: BookingService,
+        rehoming: Rehoming,
         coordination: Coordination,
         clock: Clock,
     ) -> None:
@@ -53,6 +55,7 @@ class PromiseKeeper:
         self._link = link
         self._money = money
         self._bookings = bookings
+        self._rehoming = rehoming
         self._coordination = coordination
         self._clock = clock
 
@@ -75,7 +78,8 @@ class PromiseKeeper:
         async with self._database.connection() as connection:
             untold = await told_bookings(connection, "bookings_risk_untold", {"limit": AT_ONCE})
         for booking in untold:
-            await self._tell(booking)
+            if booking.at_risk != NO_PLACE or not await self._rehome(booking):
+                await self._tell(booking)
 
     async def _give_back(self, known: Booking) -> None:
         """The difference of a cheaper change, as soon as the lot has let go what it gave up."""
@@ -123,6 +127,17 @@ class PromiseKeeper:
             cursor = await connection.execute(QUERIES["bookings_in_trouble"], scope)
             for row in await cursor.fetchall():
                 LOG.warning("booking in trouble", reservation=str(row["id"]), at_risk=row["at_risk"])
+
+    async def _rehome(self, known: Booking) -> bool:
+        """Whether it has a place again, one of our own."""
+        if known.lot is None:
+            return False
+        async with self._database.connection() as connection, connection.transaction():
+            region = await hold_lot(connection, known.lot)
+            booking = await held(connection, known.id, known.revision)
+            if booking is None or booking.at_risk != NO_PLACE:
+                return True
+            return await self._rehoming.to_an_own_place(connection, region, booking)
 
     async def _tell(self, known: Booking) -> None:
         if known.lot is None:

@@ -11,9 +11,11 @@ import pytest
 
 from cloud.reservations.booking_rows import Booking, BookingStatus, add, standing
 from parking.claims import Claim, ClaimKind, ClaimState
+from parking.ids import spot_id
 from parking.interval import Interval
 from parking.lot import SpotType
 from sync.booking import CoordinatorState, Transaction
+from sync.commit_documents import decision_from
 from sync.rows import claim_row
 from sync.transaction import TransactionId
 from tests.integration.cloud.booking_lot import tariff_of
@@ -106,6 +108,26 @@ async def test_a_booking_whose_claim_clashes_with_a_fact_is_at_risk(gateway: Lan
     gateway.log.claim(claim_of(booking, "R-001"))
     await gateway.send(len(gateway.log.rows))
     assert [event["reservation"] for event in await told(gateway)] == [str(booking.id)]
+
+
+async def test_a_booking_without_a_place_gets_one_of_the_centre_s_own_and_its_lot_is_told(
+    gateway: Lane1,
+) -> None:
+    gateway.log.claim(claim("R-001", starts=0, ends=4))
+    await gateway.send()
+    await gateway.rows_do("UPDATE parking_spots SET owner = 'cloud' WHERE number = 'R-004'")
+    booking = await booked(gateway, starts_h=0.4, spot=None)
+    gateway.log.claim(claim_of(booking, "R-001"))
+    await gateway.send(len(gateway.log.rows))
+    assert await told(gateway) == []
+    assert (await read(gateway, booking)).at_risk is None
+    (document,) = await gateway.rows("SELECT body FROM gateway_documents WHERE kind = 'decision'")
+    decided = decision_from(bytes(document["body"]))
+    assert decided.claim is not None
+    assert (decided.claim.spot, decided.claim.window) == (spot_id(LOT, "R-004"), booking.booked)
+    firm = "SELECT state || version FROM claims WHERE id = %(id)s"
+    assert await gateway.one(firm, id=decided.claim.id) == "firm2"
+    assert await gateway.one("SELECT count(*) FROM event_outbox WHERE kind = 'ReservationRehomed'") == 1
 
 
 @pytest.mark.parametrize(("at_risk", "status"), [(True, "displaced"), (False, "completed")])
