@@ -156,10 +156,12 @@ class Entering:
         if presented.kind is PresentedKind.CODE and self.bookings.is_pass(presented.text):
             return self._judged_pass(presented.text, ids, now)
         arrival = self._arrival(visit, ids.stay)
-        if presented.kind is PresentedKind.BY_HAND:
-            return arrival, admit_by_hand(arrival, self.ledger.book, now=now, ids=ids), None
         # What is sold begins where time has certainly come to: no promise is over by the estimate.
         sold_at = self.clock.lower_bound()
+        if presented.kind is PresentedKind.BY_HAND:
+            known = self.clock.known
+            by_hand = admit_by_hand(arrival, self.ledger.book, now=sold_at, ids=ids, clock_known=known)
+            return arrival, by_hand, None
         return arrival, decide_entry(arrival, self._standing(), self.ledger.book, now=sold_at, ids=ids), None
 
     def _judged_pass(

@@ -147,8 +147,11 @@ class Leaving:
         if booked_until is not None and not self.clock.known:
             booked_until = max(booked_until, now)
         charged = stay if booked_until is None else _charged_after(stay, min(booked_until, now))
-        knew = self.clock.knew(stay.entered_at or stay.admitted_at)
-        price = self.prices.price_of(charged, now) if knew else self.prices.least_price_of(charged, now)
+        dark_since = self.clock.dark_since(charged.entered_at or charged.admitted_at)
+        if dark_since is None:
+            price = self.prices.price_of(charged, now)
+        else:
+            price = self.prices.least_price_of(charged, dark_since, now)
         if booked_until is not None and booked_until < now:
             price = with_overstay(
                 price,

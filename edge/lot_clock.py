@@ -18,6 +18,7 @@ from edge.store.rows import meta_out
 from edge.system_clock import Machine
 from parking.trusted_time import (
     EARLIEST_AT,
+    FIRST_LOT_AT,
     ClockNews,
     ClockQuality,
     TimeWord,
@@ -100,10 +101,15 @@ class LotClock:
         """Everything that is known of this instant."""
         return self._at()
 
-    def knew(self, at: datetime) -> bool:
-        """Whether the time was known when it was written down as `at`."""
-        since_at = self._time.unknown_since_at
-        return since_at is None or at <= since_at
+    def dark_since(self, at: datetime) -> datetime | None:
+        """From when on it has certainly passed since `at`, which nobody knew to be right; None where it was known.
+
+        What was never told by anybody cannot have been known: neither what a ticket from a lost ledger says lies on this line.
+        """
+        since_at, was_known = self._time.unknown_since_at, self._time.lower_at >= FIRST_LOT_AT
+        if since_at is None or (was_known and at <= since_at):
+            return None
+        return max(at, since_at)
 
     def lower_bound(self) -> datetime:
         """The civil instant that has certainly passed."""

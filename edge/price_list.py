@@ -70,9 +70,8 @@ class PriceList:
         since = stay.entered_at or stay.admitted_at
         return price(self.of(stay), since, max(since, until), spot_type=stay.type, factor_1e4=stay.factor_1e4)
 
-    def least_price_of(self, stay: Stay, until: datetime) -> Price:
-        """What the stay costs at the least, whatever hours it was that it began in."""
-        since = stay.entered_at or stay.admitted_at
+    def least_price_of(self, stay: Stay, since: datetime, until: datetime) -> Price:
+        """What the stay costs at the least for what passed from `since` until `until`, whatever hours these were."""
         elapsed = max(since, until) - since
         return least_price(self.of(stay), since, elapsed, spot_type=stay.type, factor_1e4=stay.factor_1e4)
 

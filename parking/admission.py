@@ -98,9 +98,11 @@ def decide_entry(arrival: Arrival, standing: Standing, book: Book, *, now: datet
     return decision
 
 
-def admit_by_hand(arrival: Arrival, book: Book, *, now: datetime, ids: NewIds) -> Decision:
+def admit_by_hand(
+    arrival: Arrival, book: Book, *, now: datetime, ids: NewIds, clock_known: bool = True
+) -> Decision:
     """An attendant lets a vehicle in, over the count if need be: always allowed, a claim where one can be had."""
-    sale = book.sell(_walk_in(arrival, book, now, ids, clock_known=True), now=now, beyond_count=True)
+    sale = book.sell(_walk_in(arrival, book, now, ids, clock_known=clock_known), now=now, beyond_count=True)
     if isinstance(sale, Refusal):
         return Decision(allowed=True, reason=Reason.OVERRIDE, stay=ids.stay, over_count=True)
     return Decision(

@@ -35,8 +35,10 @@ class TrustedClock(Clock, Protocol):
         """Whether windows can be judged: False while the quality is unknown."""
         ...
 
-    def knew(self, at: datetime) -> bool:
-        """Whether the time was known when it was written down as `at`."""
+    def dark_since(self, at: datetime) -> datetime | None:
+        """None where the time was known when it was written down as `at`. Else from when on it has certainly passed since: `at`, or the later
+        instant at which this clock began to run.
+        """
         ...
 
     def lower_bound(self) -> datetime:
@@ -95,9 +97,9 @@ class ScaledClock:
         """Always."""
         return True
 
-    def knew(self, at: datetime) -> bool:  # noqa: ARG002 - the protocol's
-        """Always."""
-        return True
+    def dark_since(self, at: datetime) -> datetime | None:  # noqa: ARG002 - the protocol's
+        """Never dark."""
+        return None
 
     def lower_bound(self) -> datetime:
         """The civil instant itself."""

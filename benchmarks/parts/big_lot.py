@@ -195,9 +195,9 @@ class HandClock:
         """Always: the history is the truth."""
         return True
 
-    def knew(self, at: datetime) -> bool:  # noqa: ARG002 - the protocol's
-        """Always."""
-        return True
+    def dark_since(self, at: datetime) -> datetime | None:  # noqa: ARG002 - the protocol's
+        """Never dark."""
+        return None
 
     def lower_bound(self) -> datetime:
         """The civil instant itself."""

@@ -48,8 +48,8 @@ class HandClock:
     def known(self) -> bool:
         return True
 
-    def knew(self, _at: datetime) -> bool:
-        return True
+    def dark_since(self, _at: datetime) -> datetime | None:
+        return None
 
     def lower_bound(self) -> datetime:
         return self.at

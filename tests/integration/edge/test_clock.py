@@ -305,3 +305,29 @@ async def test_sensors_are_heard_again_after_the_clock_is_put_back(tmp_path: Pat
     await observing.observe(SpotReading(device="sensor-1", occupied=False))
     assert [state.state for state in lot.ledger.spot_states()] == ["free"]
     await lot.ledger.close()
+
+
+@wild
+async def test_a_ticket_of_a_lost_ledger_is_not_priced_by_a_clock_that_nobody_told(
+    tmp_path: Path, off: timedelta
+) -> None:
+    lot = await lot_that_boots(tmp_path, timedelta(0))
+    lot.told()
+    text = ticket_of(await lot.come_in())
+    lot.world.passes(hours=1)
+    lot.world.civil_off = off
+    await lot.new_card()
+    lot.world.passes(minutes=30)
+    assert lot.clock.quality is UNKNOWN
+    assert await lot.leaves(text) <= true_price(lot, 1.5)
+    for ledger in lot.premises.started:
+        await ledger.close()
+
+
+async def test_a_car_let_in_by_hand_in_the_dark_has_a_claim_without_an_end(lot: DarkLot) -> None:
+    lot.told()
+    await lot.power_cut(hours=1)
+    came = await lot.come_in(Presented.by_hand("Ada", "flat tyre"))
+    assert came.stay is not None
+    assert came.stay.claim is not None
+    assert lot.ledger.book.claim(came.stay.claim).window.ends_at is None
