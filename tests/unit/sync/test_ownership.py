@@ -129,6 +129,19 @@ def test_only_spots_without_claim_and_stay_move_and_no_more_than_the_count_can_s
     assert len(to_give(mine, REGULAR, Tier.EDGE, 1, AT)) == 1
 
 
+@pytest.mark.parametrize("taken", [(0,), (5,), (1, 4), (0, 1, 2, 3, 4)])
+@pytest.mark.parametrize("starts", [timedelta(hours=1), timedelta(days=40)])
+def test_a_spot_that_is_promised_at_any_time_never_moves(taken: tuple[int, ...], starts: timedelta) -> None:
+    on = book(dict.fromkeys(SPOTS, Tier.EDGE))
+    for n in taken:
+        claim = sold(on, f"w{n}", starts).claim
+        on.apply([replace(claim, spot=SPOTS[n], version=claim.version + 1)])
+    promised = {claim.spot for claim in on.claims()}
+    given = set(to_give(on, REGULAR, Tier.EDGE, len(SPOTS), AT))
+    assert given
+    assert given & promised == set()
+
+
 def test_the_clouds_share_is_a_tenth_and_at_least_one_where_the_type_has_ten() -> None:
     assert [cloud_share(total) for total in (0, 1, 9, 10, 19, 20, 105)] == [0, 0, 0, 1, 1, 2, 10]
     assert cloud_share(20, booked_1e4=5_000) == 10
