@@ -42,7 +42,7 @@ async def survive(folder: Path, *, agent: int, centre: int, speed: float) -> dic
     draw = Random(SEED)
     victims = ["agent"] * agent + ["centre"] * centre
     draw.shuffle(victims)
-    killing = Killing(DemoPlan(seed=SEED, speed=speed), folder, victims, draw)
+    killing = Killing(DemoPlan(seed=SEED, speed=speed, bookings=False), folder, victims, draw)
     report = await killing.run()
     figures = report.figures
     assert killing.killed == {"agent": agent, "centre": centre}
