@@ -113,7 +113,7 @@ async def race(database_url: str, tmp_path: Path) -> AsyncIterator[Race]:
         async with asyncio.timeout(20):
             while one(database_url, "SELECT count(*) FROM gateways WHERE disconnected_at IS NULL"):  # noqa: ASYNC110 - told nowhere
                 await asyncio.sleep(0.02)
-        racers = [await PlainHttp.to((first, second)[racer % 2].port) for racer in range(RACERS)]
+        racers = [PlainHttp(port=(first, second)[racer % 2].port) for racer in range(RACERS)]
         yield Race(processes=(first, second), racers=racers, gateway=gateway, here=here)
         for racer in racers:
             await racer.close()
