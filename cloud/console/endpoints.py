@@ -13,9 +13,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from cloud.console.gates import order_of
 from cloud.console.reading import ConsoleReader
 from cloud.console.renderer import THEMES, Renderer
-from cloud.errors import NotAuthenticated, NotFound, NotReady
+from cloud.errors import NotAuthenticated, NotFound, NotReady, Refused
 from cloud.events import EventBus, Lagging
 from cloud.staff import COOKIE, StaffTokens, staff
 
@@ -127,6 +128,25 @@ async def lot_page(
     stream = f"/console/lots/{lot}/stream?{urlencode(chosen)}"
     read = partial(_console(request).reader.lot, lot, level=level, as_table=view == "table")
     return await _page(request, "lot", stream, read)
+
+
+@router.post("/console/lots/{lot}")
+async def open_lane(request: Request, lot: UUID) -> Response:
+    """Open a lane of the lot from afar; back to its page, where it stands what became of it."""
+    commands, reader = request.app.state.cloud.commands, _console(request).reader
+    read = partial(reader.lot, lot, level=None, as_table=False)
+    stream = f"/console/lots/{lot}/stream"
+    try:
+        who, form = staff(request), await _form(request)
+        order = order_of(form, (await read(who)).gateway_id)
+        await commands.outcome(await commands.send(who, form.get("key", "")[:200], order))
+    except NotAuthenticated:
+        return await _page(request, "lot", stream, read)
+    except Refused as refused:
+        page = await _page(request, "lot", stream, partial(read, problem=refused.detail))
+        page.status_code = refused.status
+        return page
+    return RedirectResponse(f"/console/lots/{lot}#commands", 303)
 
 
 @router.get("/console/lots/{lot}/stream")

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow
 
 from cloud.console import drawing, words
 from cloud.console.doubts import OVERDUE_S, doubt_line, doubt_tasks
+from cloud.console.gates import command_line, form_key
 from cloud.console.tasks import pressing, tasks
 from cloud.console.views import (
     Age,
@@ -35,6 +36,7 @@ from cloud.console.views import (
 )
 from cloud.database import Database
 from cloud.errors import NotFound
+from cloud.gateways.commands import latest_commands
 from cloud.gateways.reading import GatewayState, fleet, latest_facts, refusals
 from cloud.named_sql import named_sql
 from cloud.parking_lots.search import EVERY_RADIUS_M, Around, FoundLot, LotSearch, Slice, Sort
@@ -69,6 +71,7 @@ class _Ground:
     fleet: Mapping[UUID, GatewayState]
     frame: Frame
     now: datetime
+    now_real: datetime
 
 
 class ConsoleReader:
@@ -105,8 +108,10 @@ class ConsoleReader:
             since=since,
         )
 
-    async def lot(self, lot: UUID, staff: str, *, level: str | None, as_table: bool) -> LotPageView:
-        """A lot's page.
+    async def lot(
+        self, lot: UUID, staff: str, *, level: str | None, as_table: bool, problem: str = ""
+    ) -> LotPageView:
+        """A lot's page; `problem` says why what was asked of it was not done.
 
         Raises:
             NotFound: there is no such lot.
@@ -120,6 +125,7 @@ class ConsoleReader:
             facts = await latest_facts(ground.connection, gateway, LOG_READ) if gateway else []
             stays = await longest_stays(ground.connection, lot, STAYS_SHOWN)
             doubts = await transactions_of(ground.connection, lot, DOUBTS_SHOWN)
+            commands = await latest_commands(ground.connection, gateway.id) if gateway else []
         spots, _ = await self._search.spots_of(lot, Slice(per_page=SPOTS_AT_MOST))
         structure = await self._search.structure(lot)
         zone = ZoneInfo(found[0].timezone)
@@ -147,6 +153,9 @@ class ConsoleReader:
             ),
             stays=tuple(_stay(stay, ground.now, zone) for stay in stays),
             doubts=tuple(doubt_line(doubt, zone) for doubt in doubts),
+            commands=tuple(command_line(command, ground.now_real) for command in commands),
+            command_key=form_key(lot, commands),
+            problem=problem,
         )
 
     async def gateways(self, staff: str) -> GatewaysView:
@@ -188,7 +197,8 @@ class ConsoleReader:
             await connection.execute(QUERIES["still_picture"])
             row = await (await connection.execute(QUERIES["real_now"])).fetchone()
             now = self._clock.now()
-            gateways = await fleet(connection, now if row is None else row["now"])
+            now_real = now if row is None else row["now"]
+            gateways = await fleet(connection, now_real)
             lots = await self._search.ours(connection)
             todo = tasks(gateways, lots, await open_conflicts(connection))
             overdue = await overdue_doubts(connection, OVERDUE_S)
@@ -199,6 +209,7 @@ class ConsoleReader:
                 fleet={gateway.lot: gateway for gateway in gateways},
                 frame=Frame(tasks=tuple(sorted(todo, key=pressing)), now=now, staff=staff),
                 now=now,
+                now_real=now_real,
             )
 
     def _age(self, gateway: GatewayState | None, timezone: str) -> Age:

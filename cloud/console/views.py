@@ -178,6 +178,18 @@ class DoubtLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLine:
+    """A lane that somebody opened from here, or tried to: what became of it, how long ago it was sent."""
+
+    lane: str
+    by: str
+    reason: str
+    tag: Tag
+    text: str
+    since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LotPageView:
     """A lot's page."""
 
@@ -194,6 +206,14 @@ class LotPageView:
     log: tuple[LogLine, ...]
     stays: tuple[StayLine, ...]
     doubts: tuple[DoubtLine, ...] = ()
+    commands: tuple[CommandLine, ...] = ()
+    command_key: str = ""
+    problem: str = ""
+
+    @property
+    def gateway_id(self) -> str:
+        """The lot's gateway, "" where it has none."""
+        return "" if self.gateway is None else self.gateway.id
 
     def local(self, at: datetime) -> datetime:
         """An instant in the lot's civil time."""

@@ -35,6 +35,7 @@ from sync.messages import (
     DecisionAck,
     Frame,
     FromCoordinator,
+    GateCommand,
     Hello,
     Inquiry,
     Prepare,
@@ -58,6 +59,8 @@ from sync.session import (
 LOG = structlog.get_logger(__name__)
 
 HELLO_WITHIN_S = 15.0
+COMMAND_WITHIN_S = 10.0
+"""A gate command that waits longer for its turn on the line is dropped: whoever sent it is told `unknown` (cloud/gateways/commands)."""
 PREPARE_BEFORE_SENT = "cloud.link.prepare_before_sent"
 PREPARE_SENT = "cloud.link.prepare_sent"
 DECISION_BEFORE_TOLD = "cloud.link.decision_before_told"
@@ -109,6 +112,7 @@ class Link:
         self._hello: Hello | None = None
         self._key: SessionKey | None = None
         self._notices: asyncio.Queue[Notice | FromCoordinator] = asyncio.Queue()
+        self._command_until_s: dict[str, float] = {}
         self._drain_ms = 0
         self.ended = asyncio.Event()
 
@@ -130,6 +134,8 @@ class Link:
     def say(self, frame: FromCoordinator, *, session: int) -> None:
         """Send a frame of the commit, in `session` (0: this one) or never."""
         if self._key is not None and session in {0, self._key.session}:
+            if isinstance(frame, GateCommand):
+                self._command_until_s[frame.command] = self._clock.monotonic() + COMMAND_WITHIN_S
             self._notices.put_nowait(frame)
 
     async def run(self) -> None:
@@ -176,6 +182,11 @@ class Link:
         return data if data is not None else str(message.get("text", "")).encode()
 
     def _told(self, notice: Notice | FromCoordinator) -> list[CloudEffect]:
+        if isinstance(notice, GateCommand) and self._is_too_late(notice):
+            LOG.warning(
+                "gate command dropped: the line was busy", gateway=self.gateway, command=notice.command
+            )
+            return []
         if not isinstance(notice, Notice):
             return self._session.say(notice)
         match notice:
@@ -185,6 +196,9 @@ class Link:
                 return self._session.superseded()
             case Notice.DRAIN:
                 return self._session.drain(self._drain_ms)
+
+    def _is_too_late(self, command: GateCommand) -> bool:
+        return self._clock.monotonic() > self._command_until_s.pop(command.command, 0.0)
 
     async def _carry_out(self, effects: list[CloudEffect]) -> None:
         waiting = deque(effects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -295,3 +296,44 @@ async def test_that_a_gateway_is_silent_is_told_once_and_again_after_it_has_spok
         site.do(
             "UPDATE gateways SET last_heard_at = now() - interval '300 seconds', silent_told_at = now() - interval '1 hour'"
         )
+
+
+async def test_staff_open_a_lane_from_its_lots_page_and_see_there_what_became_of_it(site: Site) -> None:
+    page = f"/console/lots/{LOT}"
+
+    async def html() -> str:
+        return (await site.client.get(page, headers=BEARER)).text
+
+    def press(**changed: str) -> asyncio.Task[httpx.Response]:
+        form = {"lane": "entry-1", "by": "Anna", "reason": "ticket unreadable", "key": key} | changed
+        return asyncio.create_task(site.client.post(page, data=form, headers=BEARER))
+
+    (key,) = re.findall('name="key" value="([^"]*)"', await html())
+    unnamed = await press(by=" ")
+    assert unnamed.status_code == 400
+    assert 'role="alert"' in unnamed.text
+    assert "fill in by" in unnamed.text
+    pressed = [press(), press()]
+    command = await site.command()
+    await site.answer(command, "done")
+    assert [(await one).status_code for one in pressed] == [303, 303]
+    assert len(site.rows("SELECT FROM gate_commands")) == 1
+    told = await html()
+    assert "</svg>Opened</span>" in told
+    assert "<td>Anna</td><td>ticket unreadable</td>" in told
+    (key,) = re.findall('name="key" value="([^"]*)"', told)
+    again = press()
+    await site.answer(await site.command(), "refused", "already_open")
+    assert (await again).status_code == 303
+    assert "The arm is up, or on its way up." in await html()
+    site.do("UPDATE gateways SET last_heard_at = now() - interval '61 seconds'")
+    (late,) = [await press(key="another one")]
+    assert late.status_code == 409
+    assert "Nothing was opened" in late.text
+    assert 'name="key"' not in late.text
+
+
+async def test_a_stranger_opens_nothing_from_the_console(site: Site) -> None:
+    answer = await site.client.post(f"/console/lots/{LOT}", data={"lane": "entry-1"})
+    assert answer.status_code == 401
+    assert site.rows("SELECT * FROM gate_commands") == []
