@@ -235,7 +235,7 @@ BREAKS: Sequence[Break] = (
     Break(
         name="claims outside the decision's transaction",
         path="cloud/reservations/commit_effects.py",
-        old="                    await self._make_firm(connection, region, booking, claims)\n",
+        old="                    await self.make_firm(connection, region, booking, claims)\n",
         new="                    LOG.info('firm later', claims=len(claims))\n",
         tests=(BOOKING,),
     ),
@@ -368,8 +368,8 @@ BREAKS: Sequence[Break] = (
     Break(
         name="spots with claims move",
         path="sync/ownership.py",
-        old="if not book.claims_on(spot)]",
-        new="]",
+        old="        if book.is_bare(spot, over_at=now.lower_at)\n",
+        new="",
         tests=(OWNERSHIP,),
     ),
     Break(
