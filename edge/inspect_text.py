@@ -7,7 +7,6 @@ from datetime import datetime
 
 from edge.inspection import Inspection
 from parking.trusted_time import ClockQuality
-from parking.trusted_time import ClockQuality
 
 WIDTH = 100
 LABEL = 22
@@ -97,19 +96,7 @@ class Screen:
         yield self._row("At least", f"{_local(seen, clock.lower_at):%a %d %b %Y, %H:%M:%S}")
         yield self._row("Machine's own clock", f"{clock.offset_s:+,.1f} s off")
 
-    def _clock(self, seen: Inspection) -> Iterator[str]:
-        clock = seen.clock
-        if clock is None:
-            return
-        yield self._rule("Time")
-        mark = "go" if clock.quality is ClockQuality.SYNCED else "warn"
-        sure = "" if clock.drift_s is None else f"       right within {clock.drift_s:.1f} s"
-        yield self._row("Quality", f"{self._in(mark, clock.quality.value)}{sure}")
-        yield self._row("At least", f"{_local(seen, clock.lower_at):%a %d %b %Y, %H:%M:%S}")
-        yield self._row("Machine's own clock", f"{clock.offset_s:+,.1f} s off")
-
     def _centre(self, seen: Inspection) -> Iterator[str]:
-        yield from self._clock(seen)
         yield from self._clock(seen)
         yield self._rule("To the centre")
         chain = self._in("go", "whole ✓") if seen.chain_whole else self._in("stop", "broken ■")

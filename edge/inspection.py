@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from edge.lot_clock import ClockReading
-from edge.lot_clock import ClockReading
 from edge.owners import owned_by
 from edge.settings import Settings
 from edge.store.opening import read_witness
@@ -167,7 +166,6 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
         "lot_id": seen.settings.lot.id,
         "at": seen.now.isoformat(),
         "clock": None if seen.clock is None else _clock(seen.clock),
-        "clock": None if seen.clock is None else _clock(seen.clock),
         "verdict": "fenced" if seen.fenced else "ok",
         "fenced_because": seen.fenced,
         "counts": {
@@ -220,16 +218,6 @@ def as_map(seen: Inspection) -> Mapping[str, object]:
             "disk_free_bytes": seen.disk_free_bytes,
         },
         "losses": list(seen.losses),
-    }
-
-
-def _clock(clock: ClockReading) -> Mapping[str, object]:
-    return {
-        "quality": clock.quality.value,
-        "lower_bound": clock.lower_at.isoformat(),
-        "estimate": clock.estimate_at.isoformat(),
-        "machine_offset_s": round(clock.offset_s, 3),
-        "right_within_s": clock.drift_s,
     }
 
 
