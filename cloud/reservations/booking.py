@@ -8,7 +8,7 @@ within the deadline, or at once where the line is down. A lost race is a 409 wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -36,7 +36,9 @@ from cloud.reservations.booking_rows import (
 from cloud.reservations.changing import OPEN, BookingChanges, Change
 from cloud.reservations.coordination import Coordination
 from cloud.reservations.kept_promises import KeptPromises
+from cloud.reservations.kiosk_facts import KIOSK
 from cloud.reservations.ports import Held, LotLink, MoneyWanted, PaymentHold, TariffSource
+from cloud.reservations.refusals import SENTENCES
 from parking.clock import Clock
 from parking.ids import LotId, SpotId
 from parking.interval import Interval
@@ -55,19 +57,6 @@ DRAFT_HOLDS = timedelta(minutes=20)
 """Real time: longer than the quote, so that a driver may still be authenticating when it ends."""
 # Any fixed id: reservations have ids drawn under it from user and Idempotency-Key.
 DRAWN = UUID("9d2f6c1e-0b1a-4f2f-8b5d-6a1c0f4e7a55")
-
-SENTENCES: Mapping[str, str] = {
-    NoReason.FULL: "just taken: nothing of this type is left for this time",
-    NoReason.SPOT_TAKEN: "just taken: this very spot is promised to somebody else",
-    NoReason.WOULD_NOT_PACK: "no single place is free for all of this time",
-    NoReason.TYPE_NOT_HERE: "this lot has no place of this type",
-    NoReason.LINK_DOWN: "the line to this lot is down, and nothing of it can be sold from here now",
-    NoReason.BUSY: "many are booking here at this moment; nothing was booked, and asking again may book it",
-    NoReason.DEADLINE: "the lot did not answer in time; nothing was booked and nothing will be taken",
-    NoReason.MET_BY_FACT: "just taken: somebody drove onto this place",
-    NoReason.CATCHING_UP: "the lot is catching up after an outage and sells nothing right now",
-    NoReason.NOT_AUTHORISED: "the payment is not authorised any more",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +211,7 @@ class BookingService:
         """
         async with self._database.connection() as connection:
             booking = await standing(connection, reservation)
-        if booking is None or booking.user != user:
+        if booking is None or booking.user not in {user, KIOSK}:
             raise NotFound(
                 f"you have no reservation {reservation}", "reservation", "see GET /api/v1/reservations"
             )

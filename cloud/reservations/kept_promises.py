@@ -18,6 +18,7 @@ from cloud.events import NewEvent, publish
 from cloud.facts import Origin
 from cloud.named_sql import named_sql
 from cloud.reservations.booking_rows import Booking, BookingStatus, told_bookings
+from cloud.reservations.commit_words import Word, say
 from cloud.reservations.ports import Errand, LotLink, PaymentHold
 from parking.claims import Claim, ClaimState
 from parking.stays import Stay, StayState
@@ -136,10 +137,12 @@ class KeptPromises:
         return [errand for errand in errands if errand is not None]
 
     async def _tell(self, connection: AsyncConnection[DictRow], booking: Booking) -> None:
+        """The cancellation goes into the list of the lot's gateway, and whoever holds its link looks at the list."""
         line = None if booking.lot is None else await self._link.standing(connection, booking.lot)
-        if line is not None:
+        if line is not None and booking.lot is not None:
             body = cancellation_body(booking.transaction.id)
             await self._link.add_document(connection, line.gateway, CANCELLATION, body)
+            await say(connection, Word(lot=booking.lot, reservation=booking.id))
 
 
 def _is_uuid(text: str) -> bool:
