@@ -20,6 +20,7 @@ from cloud.pricing.quotes import priced
 from cloud.reservations.bookable import require_bookable
 from cloud.reservations.booking_rows import Booking, BookingStatus, Guarantee, add, protocol_now
 from cloud.reservations.coordination import Coordination
+from cloud.reservations.kiosk_facts import KIOSK
 from cloud.reservations.ports import MoneyWanted, PaymentHold, TariffSource
 from parking.clock import Clock
 from parking.interval import Interval
@@ -85,6 +86,8 @@ class BookingChanges:
         known, now = change.known, self._clock.now()
         if known.state is not CoordinatorState.COMMITTED or known.status not in CHANGEABLE:
             raise Conflict(f"it is {known.status}", "status", "only what is booked can be changed")
+        if known.user == KIOSK:
+            raise Conflict("it was sold at the lot's kiosk", "reservation", "cancel it, and book anew")
         require_bookable(change.window, now)
         booked = known.booked
         if booked is None or known.lot is None or known.transaction.type is None:

@@ -15,6 +15,7 @@ from cloud.events import NewEvent, publish
 from cloud.named_sql import named_sql
 from cloud.reservations.booking_rows import Booking, Guarantee
 from cloud.reservations.commit_effects import CommitEffects
+from cloud.reservations.commit_words import Word, say
 from cloud.reservations.own_places import OwnPlaces
 from cloud.reservations.ports import LotLink
 from parking.claims import ClaimState
@@ -53,4 +54,5 @@ class Rehoming:
         )
         told: dict[str, object] = {"reservation": str(booking.id)}
         await publish(connection, [NewEvent(lot=booking.lot, kind="ReservationRehomed", body=told)])
+        await say(connection, Word(lot=booking.lot, reservation=booking.id))
         return True
