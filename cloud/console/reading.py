@@ -47,6 +47,7 @@ from cloud.reservations.reading import (
     occupancy_of,
     open_conflicts,
     overdue_doubts,
+    owned_by_type,
     stay_figures,
     transactions_of,
 )
@@ -126,6 +127,7 @@ class ConsoleReader:
             stays = await longest_stays(ground.connection, lot, STAYS_SHOWN)
             doubts = await transactions_of(ground.connection, lot, DOUBTS_SHOWN)
             commands = await latest_commands(ground.connection, gateway.id) if gateway else []
+            owned = await owned_by_type(ground.connection, lot)
         spots, _ = await self._search.spots_of(lot, Slice(per_page=SPOTS_AT_MOST))
         structure = await self._search.structure(lot)
         zone = ZoneInfo(found[0].timezone)
@@ -156,6 +158,7 @@ class ConsoleReader:
             commands=tuple(command_line(command, ground.now_real) for command in commands),
             command_key=form_key(lot, commands),
             problem=problem,
+            owned=owned,
         )
 
     async def gateways(self, staff: str) -> GatewaysView:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from cloud.console.words import Sentence, Tag, duration
 from cloud.gateways.reading import GatewayState
 from cloud.parking_lots.search import FoundLot
 from cloud.payments.reading import Taking
-from cloud.reservations.reading import StayFigures
+from cloud.reservations.reading import Owned, StayFigures
 
 FRESH_S, LATE_S, STALE_S = 15.0, 120.0, 1_800.0
 
@@ -209,6 +209,7 @@ class LotPageView:
     commands: tuple[CommandLine, ...] = ()
     command_key: str = ""
     problem: str = ""
+    owned: Mapping[str, Owned] = field(default_factory=dict)
 
     @property
     def gateway_id(self) -> str:

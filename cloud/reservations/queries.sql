@@ -511,6 +511,14 @@ RETURNING id
 UPDATE conflicts SET resolved_at = now(), updated_at = now()
  WHERE lot_id = %(lot)s AND kind = 'ownership_broken' AND resolved_at IS NULL
 
+-- name: owned_by_type
+-- Whose a lot's spots are that are not its own, by type.
+SELECT spot.type, count(*) FILTER (WHERE spot.owner = 'cloud')::int AS cloud,
+       count(*) FILTER (WHERE transfer.state = 'in_flight')::int AS in_flight,
+       count(*) FILTER (WHERE transfer.state = 'stranded')::int AS stranded
+  FROM parking_spots AS spot LEFT JOIN transfers AS transfer ON transfer.id = spot.transfer_id
+ WHERE spot.lot_id = %(lot)s AND spot.owner <> 'edge' GROUP BY spot.type
+
 -- name: rights_to_sell
 -- Over all lots: spots on their way, spots that nobody may sell until a recount, and the cloud's own that could change hands now.
 SELECT coalesce(sum(cardinality(spots)) FILTER (WHERE state = 'in_flight'), 0)::int AS in_flight,

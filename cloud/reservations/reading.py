@@ -76,6 +76,24 @@ class OverdueDoubts:
     age_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """Spots of one type that a lot may not sell: the centre's, those on their way, and those that nobody may sell until a recount."""
+
+    cloud: int
+    in_flight: int
+    stranded: int
+
+
+async def owned_by_type(connection: AsyncConnection[DictRow], lot: UUID) -> Mapping[str, Owned]:
+    """By type, where there are any."""
+    rows = await (await connection.execute(QUERIES["owned_by_type"], {"lot": lot})).fetchall()
+    return {
+        row["type"]: Owned(cloud=row["cloud"], in_flight=row["in_flight"], stranded=row["stranded"])
+        for row in rows
+    }
+
+
 async def open_transactions(connection: AsyncConnection[DictRow]) -> list[OpenTransactions]:
     """By state, over all lots."""
     rows = await (await connection.execute(QUERIES["transactions_open"])).fetchall()

@@ -26,7 +26,7 @@ from parking.lot import InFlight, SpotType, Tier
 from sync.keys import SigningKey
 from sync.messages import Transfer
 from sync.ownership import TransferState
-from tests.integration.cloud.booking_lot import Driver, at_port, tariff_of
+from tests.integration.cloud.booking_lot import BEARER, Driver, at_port, tariff_of
 from tests.integration.cloud.cloud_process import CloudHere, invite
 from tests.integration.cloud.conftest import LOT, NOON
 from tests.integration.edge.linked_unit import Unit, linked_unit
@@ -199,6 +199,14 @@ async def test_both_tiers_show_the_same_counts_by_owner(seam: Seam) -> None:
         return shown == {"edge": (ours.count, ours.total), "cloud": (SHARE, SHARE)} and ours.count == 15
 
     await seam.until(alike)
+
+
+async def test_the_console_shows_what_may_be_sold_in_all_and_how_much_of_it_is_the_centres(
+    seam: Seam,
+) -> None:
+    async with at_port(seam.cloud) as client:
+        page = (await client.get(f"/console/lots/{LOT}", headers=BEARER)).text
+    assert f'<b>{SPOTS}</b></td><td class="n">{SPOTS}</td><td class="n">{SHARE}</td>' in page
 
 
 async def test_a_full_lot_borrows_from_the_cloud_until_that_has_none(seam: Seam) -> None:
