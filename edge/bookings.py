@@ -135,7 +135,7 @@ class Bookings:
 
     def has_room_for(self, shown: PassShown) -> bool:
         """Whether a place is free from now until the booking's end."""
-        now = self._clock.lower_bound()
+        now = self._clock.released_before()
         ends_at = max(shown.window.ends_at or now, now + SHORTEST) if self._clock.known else None
         left = Interval(now, ends_at)
         return self._ledger.book.sellable(shown.type, left, now=now) > 0

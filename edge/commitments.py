@@ -307,7 +307,7 @@ class Commitments:
     def _moment(self) -> Moment:
         """While the time is unknown its estimate may be years ahead: no window is judged over by it."""
         clock = self._clock
-        at = clock.now() if clock.known else clock.lower_bound()
+        at = clock.now() if clock.known else clock.released_before()
         return Moment(at=at, lower_at=self._lower_bound(), real_s=clock.monotonic())
 
     def _has_its_spot(self, news: Decided) -> bool:

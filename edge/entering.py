@@ -157,7 +157,7 @@ class Entering:
             return self._judged_pass(presented.text, ids, now)
         arrival = self._arrival(visit, ids.stay)
         # What is sold begins where time has certainly come to: no promise is over by the estimate.
-        sold_at = self.clock.lower_bound()
+        sold_at = self.clock.released_before()
         if presented.kind is PresentedKind.BY_HAND:
             known = self.clock.known
             by_hand = admit_by_hand(arrival, self.ledger.book, now=sold_at, ids=ids, clock_known=known)

@@ -238,7 +238,7 @@ class Ledger:
 
     def counts(self, now: datetime | None = None) -> Mapping[SpotType, SellableNow]:
         """*Sellable now* by type, by what has certainly passed. While the time is unknown a place is sold without an end."""
-        at = now or self._clock.lower_bound()
+        at = now or self._clock.released_before()
         sellable_now = self.book.sellable_now if self._clock.known else self.book.sellable_for_ever
         return {kind: sellable_now(kind, at) for kind in self.book.types()}
 

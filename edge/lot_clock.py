@@ -17,7 +17,6 @@ from edge.store.reader import StoreReader
 from edge.store.rows import meta_out
 from edge.system_clock import Machine
 from parking.trusted_time import (
-    EARLIEST_AT,
     FIRST_LOT_AT,
     ClockNews,
     ClockQuality,
@@ -116,8 +115,8 @@ class LotClock:
         return self._at().lower_at
 
     def released_before(self) -> datetime:
-        """What ended before this instant binds no more; nothing while the time is unknown."""
-        return self._at().lower_at if self._time.known else EARLIEST_AT
+        """What ended before this instant binds no more, and what is sold begins here. It stands still while the time is unknown."""
+        return self._at().promises_at
 
     def reading(self) -> ClockReading:
         """What a person is shown."""
@@ -164,7 +163,7 @@ class LotClock:
 
 
 def _written(time: TrustedTime) -> str:
-    instants = (time.lower_at, time.estimate_at, time.upper_at, time.unknown_since_at)
+    instants = (time.lower_at, time.estimate_at, time.promises_at, time.upper_at, time.unknown_since_at)
     fields = [
         time.boot,
         repr(time.at_s),
@@ -178,12 +177,13 @@ def _written(time: TrustedTime) -> str:
 def _read(kept: str, speed: float) -> TrustedTime | None:
     """What `_written` wrote; None where it cannot be read: then nothing is known of the time."""
     try:
-        boot, at_s, quality, lower, estimate, upper, since, told_s = kept.split(" ")
+        boot, at_s, quality, lower, estimate, promises, upper, since, told_s = kept.split(" ")
         time = TrustedTime(
             boot=boot,
             at_s=float(at_s),
             lower_at=from_us(int(lower)),
             estimate_at=from_us(int(estimate)),
+            promises_at=from_us(int(promises)),
             quality=ClockQuality(quality),
             speed=speed,
         )

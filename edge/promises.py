@@ -65,7 +65,7 @@ class Promises:
 
     def tick(self) -> None:
         """Extend what comes near its end and void what never came."""
-        now = self.clock.lower_bound()
+        now = self.clock.released_before()
         for stay in due(self.ledger.book, now):
             plan = extend(
                 self.ledger.book, stay, now=now, new_claim=ClaimId(self.new_id()), epoch=self.ledger.epoch
@@ -136,7 +136,7 @@ class Promises:
         waits = [LONGEST_WAIT_S]
         due_at = next_due_at(self.ledger.book)
         if due_at is not None:
-            waits.append(max(0.05, self.clock.real_s(due_at - self.clock.lower_bound())))
+            waits.append(max(0.05, self.clock.real_s(due_at - self.clock.released_before())))
         if any(stay.claim is None for stay in self.ledger.open_stays()):
             waits.append(max(0.05, self.clock.real_s(LOOKS_AHEAD_EVERY)))
         if self._admitted_since:

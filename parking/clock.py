@@ -42,11 +42,13 @@ class TrustedClock(Clock, Protocol):
         ...
 
     def lower_bound(self) -> datetime:
-        """The civil instant that has certainly passed: where a promise made now begins. Never goes back."""
+        """The civil instant that has certainly passed. Never goes back."""
         ...
 
     def released_before(self) -> datetime:
-        """What ended before this instant binds no more. The lower bound; while the time is unknown, the beginning of time."""
+        """What ended before this instant binds no more, and a promise made now begins here: the lower bound, which stands still for
+        promises while the time is unknown.
+        """
         ...
 
 

@@ -1,9 +1,9 @@
 """What was written down while nobody knew the time, put right once it is known.
 
-Theory. Two straight lines were drawn in the dark: instants of stays by the estimate, beginnings of claims by the lower bound. When the time becomes
-known both are off by a constant each, and all that was written since the dark began moves by it. Time that passed while the machine was off
-is not in those lines, so a stay that began before another boot in the dark seems to have begun later than it did: in the driver's
-favour. A claim that was given no end gets one, at least one step ahead; it only becomes shorter, so it meets no other.
+Theory. In the dark instants were written by a straight line, the estimate. When the time becomes known the line is off by a constant, and all that
+was written since the dark began moves by it. Time that passed while the machine was off is not in it, so a stay that began before another
+boot in the dark seems to have begun later than it did: in the driver's favour. Claims began where promises stood still, and had no end: each
+now begins with its stay and gets an end, at least one step ahead. It only becomes shorter, so it meets no other.
 """
 
 from __future__ import annotations
@@ -33,19 +33,17 @@ def rebased(book: Book, before: TrustedTime, after: TrustedTime) -> Rebased:
     """What moves when the time, unknown as in `before`, is known as in `after`, both of the same instant."""
     if before.unknown_since_at is None or not after.known:
         return Rebased()
-    return Rebased(
-        claims=tuple(_claims(book, before, after)),
-        stays=tuple(_stays(book.open_stays(), before.unknown_since_at, before, after)),
-    )
+    stays = _stays(book.open_stays(), before.unknown_since_at, before, after)
+    return Rebased(claims=tuple(_claims(book, stays, after)), stays=tuple(stays))
 
 
-def _claims(book: Book, before: TrustedTime, after: TrustedTime) -> Sequence[Claim]:
-    moves = after.lower_at - before.lower_at
+def _claims(book: Book, stays: Sequence[Stay], after: TrustedTime) -> Sequence[Claim]:
+    begun = {stay.claim: min(stay.admitted_at, after.lower_at) for stay in stays}
     found = []
     for claim in book.claims():
         if claim.window.ends_at is not None or claim.kind not in SOLD_AT_THE_LANE:
             continue
-        starts_at = claim.window.starts_at + moves
+        starts_at = max(claim.window.starts_at, begun.get(claim.id, after.lower_at))
         ends_at = max(starts_at + book.policy.assumed_stay, after.lower_at + 2 * book.policy.extension_step)
         found.append(claim.with_window(Interval(starts_at, ends_at)))
     return found

@@ -4,7 +4,8 @@ Theory. Three instants run along the machine's own boot-time clock, which no han
 so late), the *estimate*, and the *upper bound* (it is at most so late; None: nobody knows). A *word* of the centre says that its time was
 `sent_at` when it spoke and that it spoke at most `round_trip` ago, so the truth lies in [sent_at, sent_at + round_trip]; each word cuts the
 interval. Between two words the bounds grow apart by one thousandth of what passes, more than any quartz is wrong by. The lower
-bound never goes back, through starts and boots: what passed while the machine was off counts as nothing. It alone ends promises.
+bound never goes back, through starts and boots: what passed while the machine was off counts as nothing. It alone ends promises; while the time is
+unknown the line by which they end (`promises_at`) stands still.
 
 The estimate is the machine's civil clock where that lies inside the interval at a word, else the interval's middle; in between it follows the
 boot-time clock, so that a hand that sets the civil clock by an hour or by nine years moves nothing. After another boot nobody knows how
@@ -85,13 +86,14 @@ class TrustedTime:
     """What was known of the time at second `at_s` of the boot-time clock of `boot`.
 
     `speed`: civil seconds in one second of that clock (a demo's scale). `told_s`: when the last word was believed in this boot.
-    `unknown_since_at`: what was written down later than this was written while nobody knew the time; None while it is known.
+    `promises_at`: what ended before it binds no more. `unknown_since_at`: what was written down later than this was written while nobody knew the time; None while it is known.
     """
 
     boot: str
     at_s: float
     lower_at: datetime
     estimate_at: datetime
+    promises_at: datetime
     upper_at: datetime | None = None
     quality: ClockQuality = ClockQuality.UNKNOWN
     told_s: float | None = None
@@ -107,6 +109,7 @@ class TrustedTime:
             at_s=at_s,
             lower_at=EARLIEST_AT,
             estimate_at=shown_at,
+            promises_at=EARLIEST_AT,
             unknown_since_at=shown_at - timedelta(microseconds=1),
             speed=speed,
         )
@@ -124,6 +127,7 @@ class TrustedTime:
             self,
             at_s=max(now_s, self.at_s),
             lower_at=self.lower_at + certain,
+            promises_at=self.lower_at + certain if self.known else self.promises_at,
             estimate_at=self.estimate_at + (elapsed if self.known else certain),
             upper_at=None if self.upper_at is None else self.upper_at + elapsed * (1 + DRIFT),
         )
@@ -161,6 +165,7 @@ def told(time: TrustedTime, word: TimeWord, civil_at: datetime) -> TrustedTime:
         time.after(news),
         lower_at=lower_at,
         estimate_at=estimate_at,
+        promises_at=lower_at,
         upper_at=upper_at,
         told_s=time.at_s,
         unknown_since_at=None,
@@ -200,6 +205,7 @@ def set_by_hand(time: TrustedTime, civil_at: datetime) -> TrustedTime:
         time.after(ClockNews.SET),
         lower_at=civil_at,
         estimate_at=civil_at,
+        promises_at=civil_at,
         upper_at=civil_at,
         unknown_since_at=None,
     )

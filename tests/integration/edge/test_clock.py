@@ -18,6 +18,7 @@ from edge.store.reader import StoreReader
 from edge.visit import Presented
 from parking.claims import Claim, ClaimState
 from parking.decision import Reason
+from parking.lot import SpotType
 from parking.price import price
 from parking.stays import StayState
 from parking.trusted_time import EARLIEST_AT, ClockQuality
@@ -131,16 +132,33 @@ async def test_a_booking_that_nobody_used_binds_past_its_window_until_the_time_i
     lot: DarkLot, off: timedelta
 ) -> None:
     lot.told()
-    claim = await booked(lot)
+    await booked(lot)
     lot.world.civil_off = off
     await lot.power_cut(hours=5)
     lot.world.passes(hours=5)
     await time_passes_here(lot)
-    assert lot.ledger.book.claim(claim.id).binds
+    assert lot.clock.lower_bound() > NOON_AT + 2 * HOUR, "it is over, and still nothing is released"
+    assert {kind: left.count for kind, left in lot.ledger.counts().items()}[SpotType.REGULAR] == 1
+    assert [(await lot.come_in()).event for _ in range(2)] == [LaneEvent.GRANTED, LaneEvent.REFUSED]
+    lot.told()
+    assert (await lot.come_in()).event is LaneEvent.GRANTED
+
+
+@wild
+async def test_a_place_in_doubt_is_kept_past_its_window_until_the_time_is_known(
+    lot: DarkLot, off: timedelta
+) -> None:
+    lot.told()
+    lot.commitments.hear(prepare(lot))
+    await lot.ledger.durable()
+    lot.world.civil_off = off
+    await lot.power_cut(hours=5)
+    lot.world.passes(hours=5)
+    await time_passes_here(lot)
+    assert lot.ledger.book.claim(CLAIM).state is ClaimState.HELD
     lot.told()
     await time_passes_here(lot)
-    assert lot.clock.released_before() > NOON_AT + 2 * HOUR
-    assert lot.clock.quality is SYNCED
+    assert lot.ledger.book.claim(CLAIM).state is ClaimState.RELEASED
 
 
 @wild

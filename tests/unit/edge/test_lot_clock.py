@@ -41,7 +41,7 @@ def instants(time: TrustedTime) -> tuple[timedelta, ...]:
 
 
 @pytest.mark.parametrize(
-    "kept", ["", "rubbish", "a b c d e f g h", "boot 1.0 synced 99999999999999999999999 1 - - -"]
+    "kept", ["", "rubbish", "a b c d e f g h i", "boot 1.0 synced 99999999999999999999999 1 1 - - -"]
 )
 def test_a_record_that_cannot_be_read_counts_as_nothing_known(kept: str) -> None:
     assert LotClock(World().machine(), kept=kept).quality is ClockQuality.UNKNOWN
