@@ -307,6 +307,7 @@ def make_agent(
             commitments=commitments,
             bookings=bookings,
             owners=owners,
+            sales=sales,
         )
     )
     app = make_app(

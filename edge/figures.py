@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from edge.bookings import Bookings
 from edge.commitments import Commitments
+from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.observing import ReadingCounters
@@ -43,6 +44,7 @@ class EdgeFigures(Collector):
     line: CountsFrames
     commitments: Commitments
     bookings: Bookings
+    sales: KioskSales | None = None
     owners: Owners
 
     def collect(self) -> Iterator[Metric]:
@@ -62,6 +64,13 @@ class EdgeFigures(Collector):
             "lotgate_edge_over_count", "Vehicles inside that no place is kept for.", value=over_count
         )
         yield from self._commits()
+        if self.sales is not None:
+            yield _counts(
+                "kiosk_sales",
+                "Bookings at the kiosk by what became of them",
+                "outcome",
+                self.sales.outcomes,
+            )
         yield from self._owned()
         yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})
 

@@ -11,8 +11,9 @@ Without a line a booking reaches at most 24 hours ahead, so that nothing later i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -69,7 +70,7 @@ class KioskSales:
     line_is_up: Callable[[], bool] = lambda: False
     ask_for_places: AsksForPlaces | None = None
     settled: Callable[[Sold | Unsold], None] = lambda _: None
-    sold: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
 
     def sells_at(self, lane: str) -> bool:
         """Whether a person can pay at this lane."""
@@ -88,7 +89,11 @@ class KioskSales:
 
     async def sell(self, order: Order, *, reservation: str | None = None) -> Sold | Unsold | Refusal:
         """Hold a place, take the money, and say what became of it; durable on return."""
-        name = reservation or self.new_id()
+        answer = await self._sell(order, reservation or self.new_id())
+        self.outcomes[_named(answer)] += 1
+        return answer
+
+    async def _sell(self, order: Order, name: str) -> Sold | Unsold | Refusal:
         reason = self._forbids(order, self.clock.now())
         if reason is not None:
             return Refusal(reason=reason)
@@ -301,7 +306,6 @@ class KioskSales:
         return change, ticket
 
     def _is_sold(self, firm: Claim, terms: Terms, ticket: Ticket, paid: Payment | None) -> Sold:
-        self.sold += 1
         LOG.info("booking_sold", reservation=terms.reservation, claim=firm.id)
         return Sold(
             reservation=terms.reservation,
@@ -316,3 +320,14 @@ class KioskSales:
     def _release(self, firm: Claim) -> None:
         released = firm.moved_to(ClaimState.RELEASED)
         self.ledger.commit(Change.record(at=self.clock.now(), claims=(released,)))
+
+
+def _named(answer: Sold | Unsold | Refusal) -> str:
+    """What became of a sale, as it is counted."""
+    match answer:
+        case Sold():
+            return "sold"
+        case Unsold(outcome=outcome):
+            return outcome.value
+        case Refusal(reason=reason):
+            return reason.value

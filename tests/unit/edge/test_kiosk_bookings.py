@@ -124,7 +124,7 @@ async def test_a_person_chooses_pays_and_photographs_the_code(lot: LotAtWork, ki
     form = {name: field(offer.text, name) for name in ("type", "start", "hours", "amount")}
     paying = await kiosk.post(f"/kiosk/{LANE}/book?lang=en", data=form)
     assert paying.status_code == 303
-    await until(lambda: lot.sales.sold == 1)
+    await until(lambda: lot.sales.outcomes["sold"] == 1)
     sold = await kiosk.get(paying.headers["Location"])
     assert 'data-step="sold"' in sold.text
     assert "Photograph this code" in sold.text
@@ -180,7 +180,7 @@ async def test_a_booking_over_json_is_quoted_begun_and_followed(lot: LotAtWork, 
     assert (await kiosk.post(f"{address}/quote", json=body)).json()["price"]["total_minor"] == 600
     begun = await kiosk.post(address, json=body)
     assert (begun.status_code, begun.json()["state"]) == (202, "paying")
-    await until(lambda: lot.sales.sold == 1)
+    await until(lambda: lot.sales.outcomes["sold"] == 1)
     told = (await kiosk.get(f"{address}/{begun.json()['id']}")).json()
     assert told["state"] == "sold"
     assert told["ticket"]["text"].startswith("LG1:")

@@ -122,6 +122,7 @@ async def test_the_last_place_is_sold_to_one_of_two_kiosks(lot: LotAtWork) -> No
     answers = await asyncio.gather(*(lot.sales.sell(order(lot)) for _ in range(4)))
     assert sum(isinstance(answer, Sold) for answer in answers) == 1
     assert sum(answer == Refusal(reason=Reason.FULL) for answer in answers) == 3
+    assert lot.sales.outcomes == {"sold": 2, "full": 3}
     assert lot.terminal.charges == 2
 
 
