@@ -22,7 +22,7 @@ from edge.api.devices import Device, Role
 from edge.api.pages.renderer import Site
 from edge.bookings import Bookings
 from edge.centre import Centre
-from edge.centre_tls import centre_context
+from edge.centre_tls import context_for
 from edge.clock_record import ClockRecord
 from edge.clock_status import clock_status
 from edge.commitments import Commitments
@@ -237,7 +237,7 @@ def make_agent(
                 gateway=enrolment.gateway,
                 cloud=enrolment.cloud,
                 software=__version__,
-                tls=centre_context() if settings.cloud.url.startswith("wss:") else None,
+                tls=context_for(settings.cloud.url),
             ),
             ledger=ledger,
             documents=configuration,

@@ -27,6 +27,11 @@ def centre_context() -> ssl.SSLContext:
     return context
 
 
+def context_for(url: str) -> ssl.SSLContext | None:
+    """How to speak to the centre at `url`: with TLS where it begins with wss."""
+    return centre_context() if url.startswith("wss:") else None
+
+
 def judge_dates(certificate: Mapping[str, object] | None, clock: TrustedClock | None) -> None:
     """Accept the centre's certificate, as `getpeercert` tells it. `clock` None: at enrolment there is none yet.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -93,8 +94,9 @@ class Centre:
 
 
 @asynccontextmanager
-async def listening(centre: Centre) -> AsyncIterator[str]:
+async def listening(centre: Centre, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """The centre's address while it listens."""
-    async with serve(centre.serve, "127.0.0.1", 0, ping_interval=None, close_timeout=0.2) as server:
+    async with serve(centre.serve, "127.0.0.1", 0, ping_interval=None, close_timeout=0.2, ssl=tls) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        yield f"ws://127.0.0.1:{port}/api/v1/link"
+        scheme = "ws" if tls is None else "wss"
+        yield f"{scheme}://127.0.0.1:{port}/api/v1/link"

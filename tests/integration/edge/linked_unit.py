@@ -11,6 +11,7 @@ from random import Random
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from edge.centre_tls import context_for
 from edge.change import Change, SpotState, fact
 from edge.clock_record import ClockRecord
 from edge.commitments import Commitments
@@ -107,6 +108,7 @@ class Unit:
                 cloud="lotgate",
                 software="test",
                 close_s=0.2,
+                tls=context_for(url),
                 times=EdgeTimes(answer_s=answer_s, states_every_s=0.02),
                 pace=PaceSettings(shortest_pause_s=0.05, longest_pause_s=0.2),
             ),

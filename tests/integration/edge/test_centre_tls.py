@@ -24,7 +24,10 @@ from edge.errors import CertificateOutOfDate
 from edge.lot_clock import LotClock
 from parking.trusted_time import EARLIEST_AT
 from sync.instants import to_us
+from tests.integration.edge.centre import Centre, listening
 from tests.integration.edge.dark_lot import World
+from tests.integration.edge.linked_unit import eventually, linked_unit
+from tests.unit.sync.two_ends import GATEWAY, KEY
 
 YEAR = timedelta(days=365)
 TOMORROW_AT = datetime.now(UTC) + timedelta(days=1)
@@ -145,6 +148,25 @@ async def test_a_certificate_that_has_certainly_ended_is_refused_whatever_the_cl
         assert await is_accepted(url, clock_at(EARLIEST_AT))
         assert await is_accepted(url, clock_at(BUILT_AT + 9 * YEAR)), "nobody has told this clock"
         assert not await is_accepted(url, clock_at(EARLIEST_AT, told=BUILT_AT + 2 * YEAR))
+
+
+async def test_a_link_comes_up_over_tls_in_1970_and_says_why_it_does_not(
+    authority: Authority, tmp_path: Path
+) -> None:
+    good = authority.signs(tmp_path, TOMORROW_AT, TOMORROW_AT + YEAR)
+    clock = clock_at(EARLIEST_AT)
+    async with (
+        listening(Centre(), good) as url,
+        linked_unit(tmp_path / "a.sqlite", url, gateway=GATEWAY, key=KEY, lot_clock=clock) as unit,
+    ):
+        await eventually(lambda: unit.link.status.state == "up")
+    ended = authority.signs(tmp_path, BUILT_AT - 2 * YEAR, BUILT_AT - YEAR)
+    async with (
+        listening(Centre(), ended) as url,
+        linked_unit(tmp_path / "b.sqlite", url, gateway=GATEWAY, key=KEY) as unit,
+    ):
+        await eventually(lambda: unit.link.refused["certificate_out_of_date"] > 0)
+        assert "ended on" in unit.link.status.problem
 
 
 async def test_somebody_elses_certificate_is_refused_by_tls_itself(
