@@ -8,7 +8,7 @@ clock starts; captures go on beside what is measured.
 `postgresql_commits_per_s` is what the same server does alone in the same run: one small row a transaction, from as many connections as there are
 drivers. A booking is several such commits at the centre, and two on the lot's disk.
 
-    python benchmarks/bookings.py [--lots 1,200] [--bookings 200] [--drivers 8]
+    python benchmarks/bookings.py [--lots 1,200] [--bookings 100] [--drivers 8]
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ async def run(url: str, folder: Path, lot_counts: Sequence[int], asked: Asked) -
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--lots", default="1,200", help="how many lots, a run each")
-    parser.add_argument("--bookings", type=int, default=200, help="measured in each run")
+    parser.add_argument("--bookings", type=int, default=100, help="measured in each run")
     parser.add_argument("--drivers", type=int, default=8, help="at the same time")
     options = parser.parse_args()
     load = os.getloadavg()[0]

@@ -2,9 +2,9 @@
 
 What happens, in order: the services start on free ports; the lot's gateway enrols; the cars that are inside at the start are taken over into
 the ledger as an operator would do it in a full car park; the agent and the lot run, and drivers book on the web. At one third the line is cut,
-between the lot's vote on a booking and the decision's telling; in the middle of the cut the agent is killed with -9 and started again; then the
-driver in doubt comes with the pass; at two thirds the line is mended. At the end nobody arrives any more; when all is quiet and uploaded, what
-each side has on record is compared (simulators/report.py). Next file: simulators/demo_acts.py.
+between the lot's vote on a booking and the decision's telling; its driver comes with the pass; in the middle of the cut the agent is killed with -9
+and started again; at two thirds the line is mended. At the end nobody arrives any more; when all is quiet and uploaded, what each side has on
+record is compared (simulators/report.py). Next file: simulators/demo_acts.py.
 
 A process that ends unasked ends the demo, which then ends all others.
 """

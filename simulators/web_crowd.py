@@ -12,8 +12,8 @@ from random import Random
 
 from parking.lot import SpotType
 
-RACE_AT, DOUBT_AT, DOUBT_COMES_AT = 0.17, 1 / 3, 0.56
-"""Between the cut and the kill lie the decision that is lost; its driver comes after the agent was killed, with the line still down."""
+RACE_AT, DOUBT_AT, DOUBT_COMES_AT = 0.17, 1 / 3, 0.43
+"""The decision that is lost is the last thing on the line; its driver comes while the line is down, long before it is back."""
 RACED = SpotType.MOTORCYCLE
 RACERS, RIVALS = 12, 3
 """More than there are places of the type: some lose in any case."""

@@ -21,9 +21,9 @@ def test_every_seed_books_before_during_and_after_the_cut_and_some_come_while_it
     assert web_drivers(seed) == drivers
 
 
-def test_the_one_in_doubt_comes_after_the_kill_and_before_the_line_is_back() -> None:
+def test_the_one_in_doubt_comes_while_the_line_is_down_with_time_to_queue() -> None:
     assert in_doubt().asks_at == DOUBT_AT == CUT
-    assert KILL < DOUBT_COMES_AT < MENDED
+    assert CUT < DOUBT_COMES_AT < KILL
 
 
 def test_more_race_than_there_are_places_of_the_type_in_the_demo_s_lot() -> None:
