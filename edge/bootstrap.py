@@ -268,6 +268,7 @@ def make_agent(
         new_id=new_id,
         line_is_up=centre.is_up,
         ask_for_places=owners.borrow,
+        failpoints=failpoints,
     )
     registry = CollectorRegistry()
     box = LotStatus(

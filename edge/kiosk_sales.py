@@ -37,11 +37,17 @@ from parking.lot import SpotType
 from parking.opening import is_open
 from parking.price import price
 from sync.events import EventKind
+from sync.failpoints import Failpoints
 from sync.instants import to_us
 from sync.part import Part, ParticipantState
 from sync.transaction import TransactionId
 
 LOG = structlog.stdlib.get_logger("edge.kiosk_sales")
+
+BEFORE_HELD = "edge.kiosk.before_held"
+HELD = "edge.kiosk.held"
+BEFORE_SETTLED = "edge.kiosk.before_settled"
+SETTLED = "edge.kiosk.settled"
 
 AHEAD_OFFLINE = timedelta(hours=24)
 AHEAD = timedelta(days=30)
@@ -70,6 +76,7 @@ class KioskSales:
     line_is_up: Callable[[], bool] = lambda: False
     ask_for_places: AsksForPlaces | None = None
     settled: Callable[[Sold | Unsold], None] = lambda _: None
+    failpoints: Failpoints = field(default_factory=Failpoints)
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def sells_at(self, lane: str) -> bool:
@@ -214,6 +221,7 @@ class KioskSales:
         now = payment.changed_at
         demand = demand_of(offer, name, payment, now)
         held = Change.record(at=now, claims=sale.claims, demands=(demand,), payments=(payment,))
+        self.failpoints.hit(BEFORE_HELD)
         with self.terminals.only_one_asks(payment):
             if not await is_durable(self.ledger, self.ledger.commit(held, urgent=True)):
                 failed = payment.moved_to(PaymentState.FAILED, at=now)
@@ -223,7 +231,9 @@ class KioskSales:
                     )
                 )
                 return Refusal(reason=Reason.NOT_STORING)
+            self.failpoints.hit(HELD)
             outcome, reference = await self.terminals.charge(payment)
+            self.failpoints.hit(BEFORE_SETTLED)
             return await self._settle(sale.claim, demand, payment, outcome, reference)
 
     async def _settle(
@@ -246,6 +256,7 @@ class KioskSales:
         change, ticket = self._standing(firm, terms, completed)
         # Where the disk fills up in this very moment the terminal's own record stands, and the row is pending on ours.
         await is_durable(self.ledger, self.ledger.commit(change, urgent=True))
+        self.failpoints.hit(SETTLED)
         return self._is_sold(firm, terms, ticket, completed)
 
     def _tariff_of(self, claim: Claim) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from edge.kiosk_orders import Order, Sold, Unsold
-from edge.kiosk_sales import AHEAD_OFFLINE
+from edge.kiosk_sales import AHEAD_OFFLINE, BEFORE_HELD, BEFORE_SETTLED, HELD, SETTLED
 from edge.lanes import LaneEvent
 from edge.terminals import Outcome
 from edge.visit import Answered, Presented
@@ -18,6 +18,7 @@ from parking.interval import Interval
 from parking.lot import SpotType
 from parking.stays import StayState
 from sync.events import EventKind
+from sync.failpoints import Failpoints
 from sync.keys import SigningKey
 from sync.part import ParticipantState
 from sync.passes import PassRefusal
@@ -115,6 +116,19 @@ async def test_a_power_cut_at_the_terminal_keeps_the_place_until_it_says_what_be
     assert len(lot.events(EventKind.BOOKING_SOLD)) == int(taken)
     assert lot.terminal.charges == int(taken)
     assert await lot.sales.resolve_pending() == 0
+
+
+async def test_a_power_cut_before_the_terminal_heard_of_it_gives_the_place_back(lot: LotAtWork) -> None:
+    lot.terminal.thinks = asyncio.Event()
+    selling = asyncio.create_task(lot.sales.sell(order(lot)))
+    await until(lambda: lot.terminal.asked)
+    selling.cancel()
+    await asyncio.gather(selling, return_exceptions=True)
+    await lot.restart()
+    assert [claim.state for claim in lot.ledger.book.claims()] == [ClaimState.HELD]
+    assert await lot.sales.resolve_pending() == 0
+    assert lot.ledger.book.claims() == []
+    assert lot.terminal.charges == 0
 
 
 async def test_the_last_place_is_sold_to_one_of_two_kiosks(lot: LotAtWork) -> None:
@@ -238,3 +252,28 @@ async def test_a_booking_of_another_lots_kiosk_is_no_booking_here(lot: LotAtWork
     lot.later(hours=2)
     assert (await come_with(lot, booking.ticket.text)).reason is Reason.PASS_UNKNOWN_KEY
     assert SigningKey.from_seed(SEED).public == lot.office.own_key.public
+
+
+class PowerCutError(Exception):
+    """The power goes here."""
+
+
+def cut() -> None:
+    raise PowerCutError
+
+
+@pytest.mark.parametrize(
+    ("label", "sold_after"), [(BEFORE_HELD, 0), (HELD, 0), (BEFORE_SETTLED, 1), (SETTLED, 1)]
+)
+async def test_a_power_cut_at_any_step_leaves_a_booking_and_its_money_or_neither(
+    lot: LotAtWork, label: str, sold_after: int
+) -> None:
+    lot.sales.failpoints = Failpoints(armed=label, strike=cut)
+    with pytest.raises(PowerCutError):
+        await lot.sales.sell(order(lot))
+    await lot.restart()
+    assert await lot.sales.resolve_pending() == 0
+    firm = [claim for claim in lot.ledger.book.claims() if claim.state is ClaimState.FIRM]
+    assert len(firm) == len(lot.ledger.book.claims()) == lot.terminal.charges == sold_after
+    assert len(lot.events(EventKind.BOOKING_SOLD)) == sold_after
+    assert lot.ledger.pending_payments() == []
