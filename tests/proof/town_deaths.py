@@ -72,6 +72,8 @@ class Storm:
     over: bool = False
     _of_agent: deque[str] = field(init=False)
     _of_centre: deque[str] = field(init=False)
+    _agent_is_through: bool = False
+    _one_agent: asyncio.Lock = field(default_factory=asyncio.Lock)
     _serving: set[str] = field(default_factory=set)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -105,7 +107,10 @@ class Storm:
             self._serving.discard(who)
             self._moved.set()
             self._lead_to_the_living()
+            if self._agent_is_through:
+                await self._redial()
         await self._start(who, "")
+        self._agent_is_through = self._agent_is_through or who == "agent"
 
     async def _start(self, who: str, label: str) -> None:
         program = self.town.site.agent if who == "agent" else self.town.centres[who]
@@ -140,7 +145,12 @@ class Storm:
         if label:
             self._of_agent.append(label)
             await town.site.agent.kill()
-        else:
+        elif self._agent_is_through:
+            await self._redial()
+
+    async def _redial(self) -> None:
+        """A new agent dials at once; one that lost its line often waits up to a minute."""
+        async with self._one_agent:
             await self._start("agent", "")
 
     def _lead_to_the_living(self) -> None:
