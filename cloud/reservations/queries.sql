@@ -229,7 +229,9 @@ UPDATE reservations AS booking SET at_risk = CASE WHEN kept.is_kept THEN NULL EL
                           AND claim.during @> coalesce(soon.booked_from, soon.starts_at)) AS is_kept
           FROM reservations AS soon
          WHERE soon.status = 'active' AND soon.state = 'committed' AND (soon.at_risk IS NULL OR soon.at_risk = %(reason)s::text)
-           AND coalesce(soon.booked_from, soon.starts_at) BETWEEN %(now)s AND %(until)s) AS kept
+           AND coalesce(soon.booked_from, soon.starts_at) BETWEEN %(now)s AND %(until)s
+           AND (soon.starts_at BETWEEN %(now)s AND %(until)s
+                OR (soon.booked_from IS NOT NULL AND soon.booked_from BETWEEN %(now)s AND %(until)s))) AS kept
  WHERE booking.id = kept.id AND booking.revision = kept.revision AND kept.is_kept = (booking.at_risk IS NOT NULL)
 RETURNING booking.id, booking.at_risk
 

@@ -25,6 +25,8 @@ ALTER TABLE reservations
     ADD CONSTRAINT reservations_booked_not_empty CHECK (booked_from < booked_until),
     ADD CONSTRAINT reservations_gives_back CHECK (give_back_minor >= 0);
 CREATE INDEX reservations_giving_back ON reservations (id) WHERE give_back_minor > 0;
+CREATE INDEX reservations_changed_by_start ON reservations (booked_from)
+    WHERE booked_from IS NOT NULL AND status IN ('active', 'in_use', 'cancel_pending');
 CREATE INDEX reservations_risk_untold ON reservations (id) WHERE at_risk IS NOT NULL AND NOT risk_told;
 """
 
