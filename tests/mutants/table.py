@@ -13,14 +13,11 @@ UNIT = "tests/unit/sync"
 COORDINATOR, PARTICIPANT = f"{UNIT}/test_coordinator.py", f"{UNIT}/test_participant.py"
 OUT_OF_ORDER, OWNERSHIP = f"{UNIT}/test_words_out_of_order.py", f"{UNIT}/test_ownership.py"
 MONEY, SESSION = f"{UNIT}/test_payment_and_cancellation.py", f"{UNIT}/test_session.py"
-TOKENS, PASSES, CHAIN = f"{UNIT}/test_tokens.py", f"{UNIT}/test_passes.py", f"{UNIT}/test_chain.py"
+TOKENS, PASSES = f"{UNIT}/test_tokens.py", f"{UNIT}/test_passes.py"
 BOOKING, PAGES = "tests/integration/cloud/test_booking.py", "tests/integration/cloud/test_pages.py"
-PAID = "tests/integration/cloud/test_booking_with_money.py"
-HOOKS, PAYMENTS = (
-    "tests/integration/payments/test_payment_webhooks.py",
-    "tests/integration/payments/test_payments.py",
-)
-EDGE_COMMIT = "tests/integration/edge/test_commit.py"
+HOOKS = "tests/integration/payments/test_payment_webhooks.py"
+AFTER_THE_DISK = "tests/integration/edge/test_vote_after_the_disk.py"
+WORDS = "tests/unit/cloud/test_words_of_a_session.py"
 OUTSIDE = "tests/proof/test_from_outside.py"
 
 
@@ -41,7 +38,7 @@ BREAKS: Sequence[Break] = (
         path="edge/commitments.py",
         old="        self._speak_when(written, speaker, commit.then)\n",
         new="        for frame in commit.then if speaker is not None else ():\n            speaker(frame)\n",
-        tests=(EDGE_COMMIT,),
+        tests=(AFTER_THE_DISK,),
     ),
     Break(
         name="abort by timer",
@@ -188,14 +185,14 @@ BREAKS: Sequence[Break] = (
         path="cloud/gateways/service.py",
         old='if row is None or (row["epoch"], row["session"]) != (origin.epoch, key.session):',
         new="if row is None:",
-        tests=("tests/integration/cloud/test_link.py", PAGES),
+        tests=(f"{PAGES}::test_a_newer_session_leaves_the_older_without_effect",),
     ),
     Break(
         name="a quarantined gateway writes",
         path="cloud/gateways/service.py",
         old='        if applies and row["state"] != "ok":\n',
         new="        if False:\n",
-        tests=("tests/integration/cloud/test_link.py", PAGES),
+        tests=(f"{PAGES}::test_a_quarantined_gateway_changes_nothing",),
     ),
     Break(
         name="frames of an old session are taken",
@@ -206,38 +203,38 @@ BREAKS: Sequence[Break] = (
     ),
     Break(
         name="PREPARE queued for a reconnect",
-        path="cloud/reservations/commit_effects.py",
-        old="            session=booking.link_session or 0,\n",
-        new="            session=0,\n",
-        tests=(BOOKING,),
+        path="cloud/gateways/link.py",
+        old="if self._key is not None and session in {0, self._key.session}:",
+        new="if self._key is not None:",
+        tests=(WORDS,),
     ),
     Break(
         name="inbox without key",
         path="cloud/gateways/page.py",
         old="new = [row for row in sorted_rows if row.row.seq in new_seqs]",
         new="new = sorted_rows",
-        tests=(PAGES,),
+        tests=(f"{PAGES}::test_a_page_that_comes_again_is_taken_once",),
     ),
     Break(
         name="a forked log is not seen",
         path="cloud/gateways/page.py",
         old="return next((row.seq for row in rows if hashes.get(row.seq, row.hash) != row.hash), None)",
         new="return None",
-        tests=(PAGES, "tests/integration/cloud/test_link.py"),
+        tests=(f"{PAGES}::test_the_same_row_with_another_hash_is_a_fork_and_changes_nothing",),
     ),
     Break(
         name="the decision is not in the lot's list",
         path="cloud/reservations/commit_effects.py",
         old="            n = await self._link.add_document(connection, line.gateway, DECISION, body)\n",
         new="            n = 0\n",
-        tests=(BOOKING,),
+        tests=(f"{BOOKING}::test_a_place_of_the_lot_is_booked_by_its_vote_and_the_lot_is_told",),
     ),
     Break(
         name="claims outside the decision's transaction",
         path="cloud/reservations/commit_effects.py",
         old="                    await self.make_firm(connection, region, booking, claims)\n",
         new="                    LOG.info('firm later', claims=len(claims))\n",
-        tests=(BOOKING,),
+        tests=(f"{BOOKING}::test_a_place_of_the_lot_is_booked_by_its_vote_and_the_lot_is_told",),
     ),
     Break(
         name="capture at authorisation",
@@ -279,28 +276,28 @@ BREAKS: Sequence[Break] = (
         path="cloud/payments/webhooks.py",
         old="        verify(payload, header, self._secret, unix=self._unix())\n",
         new="",
-        tests=(HOOKS,),
+        tests=(f"{HOOKS}::test_a_webhook_without_a_signature_is_a_forgery",),
     ),
     Break(
         name="a webhook as old as one likes",
         path="cloud/payments/webhooks.py",
         old="    if int(stamp) < unix - tolerance_s:\n",
         new="    if False:\n",
-        tests=(HOOKS, "tests/unit/cloud/payments"),
+        tests=(f"{HOOKS}::test_a_forged_or_replayed_webhook_is_refused_counted_and_changes_nothing",),
     ),
     Break(
         name="a repeated webhook counts again",
         path="cloud/payments/webhooks.py",
         old="            if await added.fetchone() is None:\n",
         new="            if False:\n",
-        tests=(HOOKS,),
+        tests=(f"{HOOKS}::test_one_event_at_many_doors_at_once_is_taken_once",),
     ),
     Break(
         name="pass signed at the vote",
         path="cloud/reservations/booking.py",
         old="if booking.state is not CoordinatorState.COMMITTED or booking.status not in usable:",
         new="if booking.status not in {*usable, BookingStatus.DRAFT}:",
-        tests=(BOOKING,),
+        tests=(f"{BOOKING}::test_a_pass_exists_only_for_what_is_booked",),
     ),
     Break(
         name="pass accepted from the lot's key",
@@ -371,12 +368,5 @@ BREAKS: Sequence[Break] = (
         old="        if book.is_bare(spot, over_at=now.lower_at)\n",
         new="",
         tests=(OWNERSHIP,),
-    ),
-    Break(
-        name="an aborted row is undone",
-        path="cloud/reservations/queries.sql",
-        old=" WHERE id = %(id)s AND revision = %(revision)s AND state = %(was)s\n   AND (%(was)s",
-        new=" WHERE id = %(id)s AND revision = %(revision)s AND %(was)s = %(was)s\n   AND (%(was)s",
-        tests=(BOOKING,),
     ),
 )
