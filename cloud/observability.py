@@ -38,7 +38,7 @@ class Metrics:
         )
         self.gateways = Gauge(
             "parking_gateways",
-            "Gateways in charge of a lot by how they are heard, over all processes.",
+            "Gateways by how they are heard, over all processes; those fenced or quarantined are not listened to and not counted.",
             ("hearing",),
             registry=self.registry,
         )

@@ -10,7 +10,8 @@ is told as it is known, `unknown` among it. It lives in one session of the lot's
   within a minute, there is no row: the caller is refused at once.
 - The lot's answer counts where the row is still `sent` in that very session.
 - At the session's end whatever is unanswered is `unknown`, in one statement. Whoever notices first writes it: the process that held the link, the
-  gateway's next session, or the round that every process makes (`look_at_lost`), for a process that died and for words that nobody heard.
+  gateway's next session, or the round that every process makes (`look_at_lost`), for a process that died (its lock is gone, see
+  docs/adr/0023) and for words that nobody heard.
 
 State      What happened               Then
 sent       the lot did it              done

@@ -171,11 +171,7 @@ SELECT coalesce(max(n), 0) AS n FROM gateway_documents WHERE gateway_id = %(gate
 -- a minute is not asked for a vote, and neither is a line whose process is dead (it holds its lock while it lives).
 SELECT id, region, epoch, session, acknowledged_seq,
        state = 'ok' AND connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds'
-           AND (link_holder IS NULL OR EXISTS (
-               SELECT FROM pg_locks AS lock
-                WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
-                  AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                  AND (lock.classid::bigint << 32) | lock.objid::bigint = link_holder)) AS connected
+           AND link_is_held(link_holder) AS connected
   FROM gateways WHERE lot_id = %(lot)s AND state <> 'replaced'
 
 -- name: facts_latest
@@ -192,26 +188,27 @@ SELECT count(*)::int AS count FROM gateway_inbox AS inbox JOIN gateways AS gatew
 -- name: line_of_gateway
 -- The session of the moment of a gateway in charge, held until the transaction ends: it neither ends nor is replaced meanwhile.
 SELECT lot_id, epoch, session, state,
-       connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds' AS connected
+       connected_at IS NOT NULL AND disconnected_at IS NULL AND last_heard_at > now() - interval '60 seconds'
+           AND link_is_held(link_holder) AS connected
   FROM gateways WHERE id = %(gateway)s AND state <> 'replaced' FOR NO KEY UPDATE
 
 -- name: gateways_ages
--- How long ago each gateway in charge was heard.
+-- How long ago each gateway that is well was heard; one that is fenced or quarantined is not listened to.
 SELECT extract(epoch FROM now() - last_heard_at)::float8 AS age_s,
        (connected_at IS NOT NULL AND disconnected_at IS NULL) AS session_open
-  FROM gateways WHERE state <> 'replaced'
+  FROM gateways WHERE state = 'ok'
 
 -- name: gateways_silent
--- Gateways in charge that nobody has heard for so long, of which that was not told yet.
+-- Gateways that are well and that nobody has heard for so long, of which that was not told yet.
 SELECT id, region, lot_id FROM gateways
- WHERE state <> 'replaced' AND last_heard_at < now() - make_interval(secs => %(after_s)s)
+ WHERE state = 'ok' AND last_heard_at < now() - make_interval(secs => %(after_s)s)
    AND (silent_told_at IS NULL OR silent_told_at < last_heard_at)
  ORDER BY last_heard_at LIMIT %(limit)s
 
 -- name: gateway_silence_told
 -- Its silence is told in this transaction; none where another process did, or it spoke.
 UPDATE gateways SET silent_told_at = now(), updated_at = now()
- WHERE id = %(gateway)s AND state <> 'replaced' AND last_heard_at < now() - make_interval(secs => %(after_s)s)
+ WHERE id = %(gateway)s AND state = 'ok' AND last_heard_at < now() - make_interval(secs => %(after_s)s)
    AND (silent_told_at IS NULL OR silent_told_at < last_heard_at)
 RETURNING extract(epoch FROM now() - last_heard_at)::float8 AS age_s
 
@@ -247,11 +244,14 @@ UPDATE gate_commands SET state = 'unknown', detail = %(detail)s, ended_at = cloc
 RETURNING id, lot_id, state, detail
 
 -- name: commands_lost_unknown
--- Commands whose session is over without anybody having said so, and those that a minute has not answered.
+-- Commands whose session is over without anybody having said so, those whose link was held by a process that is dead, and those that a
+-- minute has not answered. A holder that only lost its listener is back within five seconds.
 UPDATE gate_commands AS command
    SET state = 'unknown', ended_at = clock_timestamp(), updated_at = now(),
-       detail = CASE WHEN command.session = gateway.session AND gateway.disconnected_at IS NULL THEN %(time_over)s ELSE %(session_over)s END
+       detail = CASE WHEN command.session = gateway.session AND gateway.disconnected_at IS NULL AND link_is_held(gateway.link_holder)
+                     THEN %(time_over)s ELSE %(session_over)s END
   FROM gateways AS gateway
  WHERE command.state = 'sent' AND gateway.id = command.gateway_id
-   AND (gateway.session <> command.session OR gateway.disconnected_at IS NOT NULL OR command.created_at < now() - interval '60 seconds')
+   AND (gateway.session <> command.session OR gateway.disconnected_at IS NOT NULL OR command.created_at < now() - interval '60 seconds'
+        OR (command.created_at < now() - interval '5 seconds' AND NOT link_is_held(gateway.link_holder)))
 RETURNING command.id, command.lot_id, command.state, command.detail

@@ -71,7 +71,7 @@ async def fleet(connection: AsyncConnection[DictRow], now_real: datetime) -> lis
 
 
 async def heard_how(connection: AsyncConnection[DictRow]) -> Mapping[Hearing, int]:
-    """How many gateways in charge are heard how."""
+    """How many gateways that are well are heard how."""
     rows = await (await connection.execute(QUERIES["gateways_ages"])).fetchall()
     return Counter(hearing_of(row["age_s"], session_open=row["session_open"]) for row in rows)
 

@@ -52,6 +52,17 @@ CREATE TRIGGER gate_commands_are_ended_once BEFORE UPDATE OF state ON gate_comma
     FOR EACH ROW EXECUTE FUNCTION gate_commands_end_once();
 """
 
+HOLDERS = """
+-- Whether the process that holds a lot's link lives and listens: it holds the advisory lock that gateways.link_holder names. null: not known.
+CREATE FUNCTION link_is_held(holder bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT holder IS NULL OR EXISTS (
+        SELECT FROM pg_locks AS lock
+         WHERE lock.locktype = 'advisory' AND lock.granted AND lock.objsubid = 1
+           AND lock.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+           AND (lock.classid::bigint << 32) | lock.objid::bigint = holder)
+$$;
+"""
+
 SILENCE = """
 -- When it was told that nobody hears this gateway; of a silence before last_heard_at where it has spoken since.
 ALTER TABLE gateways ADD COLUMN silent_told_at timestamptz;
@@ -59,5 +70,5 @@ ALTER TABLE gateways ADD COLUMN silent_told_at timestamptz;
 
 
 def upgrade() -> None:
-    for part in (GATE_COMMANDS, SILENCE):
+    for part in (GATE_COMMANDS, HOLDERS, SILENCE):
         op.execute(part)
