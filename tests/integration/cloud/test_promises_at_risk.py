@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from cloud.named_sql import named_sql
 from cloud.reservations.booking_rows import Booking, BookingStatus, add, standing
 from parking.claims import Claim, ClaimKind, ClaimState
 from parking.ids import spot_id
@@ -20,6 +21,8 @@ from sync.rows import claim_row
 from sync.transaction import TransactionId
 from tests.integration.cloud.booking_lot import tariff_of
 from tests.integration.cloud.conftest import LOT, NOON, Lane1, claim
+
+QUERIES = named_sql("cloud.reservations")
 
 
 async def booked(gateway: Lane1, *, starts_h: float = 2, spot: str | None = "R-001") -> Booking:
@@ -157,3 +160,14 @@ async def test_a_word_about_a_booking_of_another_lot_or_in_no_shape_changes_noth
     await gateway.send(len(gateway.log.rows) - 1)
     assert await gateway.one("SELECT count(*) FROM gateway_quarantine") == 2
     assert (await read(gateway, booking)).at_risk is None
+
+
+async def test_the_look_at_what_begins_soon_reads_no_table_through(gateway: Lane1) -> None:
+    scope = {"now": NOON, "until": NOON + timedelta(minutes=30), "reason": "no_place"}
+    async with gateway.cloud.database.connection() as connection, connection.transaction():
+        await connection.execute(b"SET LOCAL enable_seqscan = off")
+        text = QUERIES["bookings_in_trouble"]
+        cursor = await connection.execute(b"EXPLAIN " + text, scope)
+        plan = "\n".join(str(row["QUERY PLAN"]) for row in await cursor.fetchall())
+    assert "Seq Scan on reservations soon" not in plan, plan
+    assert "by_start" in plan, plan
