@@ -2,8 +2,8 @@
 
 Theory. Of many who ask for the same place at once, one gets it. Whoever has the turn and finds nothing says so (`miss`), and everybody
 who was waiting for the very same at that moment has the answer too: the miss was found while they asked, so it is theirs as much as if each
-had looked. So a crowd of losers costs two looks in each process (one began
-before most of them came), and none of them waits for the others.
+had looked. So a crowd of losers costs two looks in each process (the first began before most of them came), and none of them waits for the
+others.
 """
 
 from __future__ import annotations
