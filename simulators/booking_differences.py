@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from simulators.booking_evidence import BookingEvidence, Decided, Line
 from simulators.evidence import LogEntry
+from simulators.kiosk_buyers import SOLD
 from simulators.web_driver import BOOKED
 from simulators.web_traffic import LOST_RACE
 from sync.chain import unpack_envelope
@@ -27,6 +28,7 @@ class Bookings:
     """What came of the comparison. `faults` has a sentence for each disagreement."""
 
     confirmed: int
+    at_kiosks: int
     lost_race: int
     turned_away: int
     in_doubt_now: int
@@ -44,7 +46,14 @@ def compare_bookings(seen: BookingEvidence) -> Bookings:
     booked = [line for line in answered if line["status"] == BOOKED]
     refused = [line for line in answered if line["status"] != BOOKED]
     lost = [line for line in refused if line["reason"] in LOST_RACE]
+    kiosk = [line for line in seen.told if line["what"] == "kiosk_answered"]
+    sold = [line for line in kiosk if line["status"] == SOLD]
     told_wrong = [
+        *(
+            f"booking {line['reservation']} was sold at a kiosk and is not there"
+            for line in sold
+            if line["reservation"] not in committed
+        ),
         *(
             f"{_of(line)} was told to be booked and is not"
             for line in booked
@@ -60,7 +69,8 @@ def compare_bookings(seen: BookingEvidence) -> Bookings:
     captured, uncaptured = _captured_without_booking(seen), _booked_without_capture(seen)
     return Bookings(
         confirmed=sum(1 for line in booked if line["reservation"] in committed),
-        lost_race=len(lost),
+        at_kiosks=len(sold),
+        lost_race=len(lost) + sum(1 for line in kiosk if line["reason"] in LOST_RACE),
         turned_away=len(refused) - len(lost),
         in_doubt_now=len(_in_doubt(seen)),
         captured_without_booking=len(captured),

@@ -176,7 +176,7 @@ class Demo:
         self._open_doors(files, centre)
         watch = GatewayWatch(self._programs.centre_s_database, files.lot_id)
         subscriber = Subscriber(centre, self._programs.token, files.lot_id)
-        async with subscriber, watch, self._web.traffic(lot, centre) as web:
+        async with subscriber, watch, self._web.traffic(files, lot, centre) as web:
             acts = DemoActs(
                 plan=self.plan,
                 progress=self.progress,

@@ -19,6 +19,7 @@ LABELS = {
     "decision_ms": "decision at the lane, ms",
     "sensor_to_cloud_ms": "sensor to subscriber, ms",
     "bookings_confirmed": "bookings on the web",
+    "bookings_at_kiosks": "bookings at the kiosks",
     "bookings_lost_race": "heard just taken",
     "bookings_turned_away": "not booked, line down",
     "passes_admitted_offline": "passes admitted, line down",

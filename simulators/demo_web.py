@@ -12,6 +12,8 @@ from simulators.booking_evidence import BookingEvidence, read_bookings
 from simulators.demo_programs import DemoPrograms
 from simulators.demo_provider import DemoProvider
 from simulators.demo_tasks import in_thread
+from simulators.kiosk_buyers import KioskBuyers
+from simulators.lot_files import LotFiles
 from simulators.programs import Program
 from simulators.record import Record, read_record
 from simulators.system_clock import clock_on
@@ -42,7 +44,7 @@ class DemoWeb:
         return self.programs.folder / "web.jsonl"
 
     @asynccontextmanager
-    async def traffic(self, lot: Program, centre: str) -> AsyncIterator[WebTraffic | None]:
+    async def traffic(self, files: LotFiles, lot: Program, centre: str) -> AsyncIterator[WebTraffic | None]:
         """Who books on the web; None where nobody is to."""
         plan = self.programs.plan
         if not plan.bookings:
@@ -60,6 +62,7 @@ class DemoWeb:
             try:
                 yield WebTraffic(
                     web=web,
+                    kiosks=KioskBuyers(files.api_port_file, _kiosks_with_terminal(files), record),
                     lot=lot,
                     clock=clock,
                     seed=plan.seed,
@@ -93,3 +96,12 @@ class DemoWeb:
                 intents=intents,
             )
         )
+
+
+def _kiosks_with_terminal(files: LotFiles) -> dict[str, str]:
+    """The tokens of the exits' kiosks, by lane: the demo's terminals stand there."""
+    return {
+        name.removeprefix("kiosk-"): token
+        for name, token in files.tokens.items()
+        if name.startswith("kiosk-exit")
+    }

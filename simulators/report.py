@@ -176,6 +176,7 @@ def compare(
 def _of_bookings(compared: Bookings) -> dict[str, object]:
     return {
         "bookings_confirmed": compared.confirmed,
+        "bookings_at_kiosks": compared.at_kiosks,
         "bookings_lost_race": compared.lost_race,
         "bookings_turned_away": compared.turned_away,
         "bookings_in_doubt_now": compared.in_doubt_now,

@@ -14,9 +14,20 @@ from datetime import timedelta
 
 from parking.clock import Clock
 from simulators.decision_cut import DecisionCut
+from simulators.kiosk_buyers import KioskBuyers
 from simulators.network import Line
 from simulators.programs import Program
-from simulators.web_crowd import RACE_AT, RACED, RIVALS, STAYS, WebDriver, in_doubt, racers, web_drivers
+from simulators.web_crowd import (
+    LASTS,
+    RACE_AT,
+    RACED,
+    RIVALS,
+    STAYS,
+    WebDriver,
+    in_doubt,
+    racers,
+    web_drivers,
+)
 from simulators.web_driver import NoAnswer, PaidDraft, Told, Web, WebWish
 
 LOST_RACE = frozenset({"full", "spot_taken", "would_not_pack", "met_by_fact"})
@@ -51,6 +62,7 @@ class WebTraffic:
     """Who books, on the demo's time: `started_s` is the real second at which traffic began, `seconds` how long it lasts."""
 
     web: Web
+    kiosks: KioskBuyers
     lot: Program
     clock: Clock
     seed: int
@@ -105,15 +117,20 @@ class WebTraffic:
         drafts = await asyncio.gather(*(self._paid(self._wish(one)) for one in wanted))
         await self._until(RACE_AT)
         self.lot.tell(do="arrive", type=RACED.value, count=RIVALS, stays_min=STAYS / timedelta(minutes=1))
+        buying = asyncio.gather(
+            *(self.kiosks.book(lane, RACED, self.clock.now(), LASTS) for lane in self.kiosks.lanes)
+        )
         answers = await asyncio.gather(
             *(self._told(self.web.confirm(draft)) for draft in drafts if draft is not None)
         )
+        at_kiosks = sum(not reason for reason in await buying)
         booked = [told for told in answers if told is not None and told.booked]
         taken = sum(1 for told in answers if told is not None and told.reason in LOST_RACE)
         self.news.raced = (len(booked), taken)
         self.tell(
             "✓",
-            f"{len(answers)} on the web and {RIVALS} at the kiosks: {len(booked)} booked, {taken} heard just taken",
+            f"{len(answers)} on the web, {RIVALS} cars and {len(self.kiosks.lanes)} buyers at the kiosks: {len(booked)} and {at_kiosks}"
+            f" booked, {taken} heard just taken",
         )
         for told in booked[:2]:
             self._comes(told)

@@ -86,6 +86,20 @@ def test_a_driver_who_was_told_yes_and_has_nothing_is_found(state: str) -> None:
     assert (found.confirmed, found.told_wrong) == (0, 1)
 
 
+def test_what_a_kiosk_sold_is_a_reservation_of_the_centre_and_what_it_refused_lost_the_race() -> None:
+    sold: Line = {
+        "what": "kiosk_answered",
+        "lane": "exit-1",
+        "reservation": "r-1",
+        "status": "sold",
+        "reason": "",
+    }
+    full: Line = {**sold, "reservation": None, "status": 409, "reason": "full"}
+    found = compare_bookings(replace(GOOD, told=[sold, full]))
+    assert (found.at_kiosks, found.lost_race, found.told_wrong) == (1, 1, 0)
+    assert compare_bookings(replace(GOOD, told=[{**sold, "reservation": "r-9"}])).told_wrong == 1
+
+
 def test_a_driver_who_was_told_no_and_is_booked_is_found() -> None:
     assert compare_bookings(replace(GOOD, told=[{**LOST, "reservation": "r-1"}])).told_wrong == 1
 

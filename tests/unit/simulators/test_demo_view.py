@@ -239,6 +239,7 @@ GOOD = Report(
                 "agent_kills",
                 "bookings_confirmed",
                 "bookings_lost_race",
+                "bookings_at_kiosks",
                 "bookings_turned_away",
                 "passes_admitted_offline",
                 "oldest_doubt_seconds",
