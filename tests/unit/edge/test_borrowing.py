@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest_asyncio
 
+from edge.change import Change
 from edge.owners import OWNERS_EPOCH, Owners
 from edge.visit import Answered
+from parking.claims import Claim, ClaimKind, ClaimState
 from parking.decision import Reason
-from parking.lot import SpotType, Tier
+from parking.ids import ClaimId, SpotId
+from parking.interval import Interval
+from parking.lot import InFlight, SpotType, Tier
 from sync.failpoints import Failpoints
 from sync.messages import FromParticipant, Transfer, TransferRequest
 from sync.ownership import TransferState
@@ -206,3 +211,50 @@ async def test_nothing_is_given_while_the_line_is_down(lot: LotAtWork) -> None:
     assert centre.count(Tier.EDGE) == len(lot.ledger.lot.spots)
     centre.owners.link_opened(centre.heard.append)
     assert centre.count(Tier.EDGE) == len(lot.ledger.lot.spots) - 1
+
+
+def on_its_way(lot: LotAtWork) -> SpotId:
+    book = lot.ledger.book
+    (spot,) = [s.id for s in lot.ledger.lot.spots if isinstance(book.owner(s.id), InFlight)]
+    return spot
+
+
+async def test_what_the_centre_sells_on_a_spot_before_we_hear_that_it_has_it_stays_there(
+    lot: LotAtWork,
+) -> None:
+    centre = Centre(lot)
+    centre.owners.share({REGULAR: 1})
+    now, spot = lot.premises.clock.now(), on_its_way(lot)
+    sold = Claim(
+        id=ClaimId(lot.new_id()),
+        spot=spot,
+        type=REGULAR,
+        window=Interval(now + timedelta(hours=2), now + timedelta(hours=4)),
+        kind=ClaimKind.BOOKING,
+        holder_kind="reservation",
+        holder_id=lot.new_id(),
+        state=ClaimState.FIRM,
+        sold_by=Tier.CLOUD,
+        epoch=lot.ledger.epoch,
+    )
+    lot.ledger.commit(Change.record(at=now, claims=(sold,)))
+    await lot.ledger.acknowledge(lot.ledger.last_seq, lot.ledger.last_hash)
+    await until(lambda: centre.count(Tier.CLOUD) == 1)
+    assert lot.ledger.book.claims_on(spot) == [sold]
+    assert not centre.owners.counts["broken"]
+
+
+async def test_what_comes_back_before_its_row_is_acknowledged_stays_ours(lot: LotAtWork) -> None:
+    centre = Centre(lot)
+    centre.owners.share({REGULAR: 1})
+    spot = on_its_way(lot)
+    centre.owners.share({})
+    back = Transfer(
+        epoch=lot.ledger.epoch, session=1, transfer="t-1", request="", type="regular", spots=(spot,)
+    )
+    centre.owners.hear(back)
+    assert centre.count(Tier.EDGE) == len(lot.ledger.lot.spots)
+    await lot.ledger.acknowledge(lot.ledger.last_seq, lot.ledger.last_hash)
+    await lot.ledger.durable()
+    assert centre.count(Tier.EDGE) == len(lot.ledger.lot.spots)
+    assert not centre.owners.counts["broken"]
