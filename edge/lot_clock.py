@@ -75,7 +75,7 @@ class LotClock:
 
     def now(self) -> datetime:
         """The estimate, aware UTC."""
-        return self._at().estimate_at
+        return self._time.estimate(self._machine.boot_s())
 
     def monotonic(self) -> float:
         """Real seconds since some fixed point."""
@@ -112,11 +112,11 @@ class LotClock:
 
     def lower_bound(self) -> datetime:
         """The civil instant that has certainly passed."""
-        return self._at().lower_at
+        return self._time.lower_bound(self._machine.boot_s())
 
     def released_before(self) -> datetime:
         """What ended before this instant binds no more, and what is sold begins here. It stands still while the time is unknown."""
-        return self._at().promises_at
+        return self._time.promises(self._machine.boot_s())
 
     def reading(self) -> ClockReading:
         """What a person is shown."""
