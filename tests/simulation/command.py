@@ -1,0 +1,130 @@
+"""Plays seeds from the command line. The last line that a single seed prints is the hash of its trace."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from tests.simulation.world import Broken, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What one seed came to. `failure` is empty where everything held."""
+
+    seed: int
+    digest: str
+    lines: int
+    took_s: float
+    failure: str
+    reached: dict[str, int]
+    struck: dict[str, int]
+    seen: dict[str, int]
+
+
+def play(seed: int, *, show: bool = False) -> Played:
+    """One seed, in a folder of its own."""
+    started_s = time.process_time()
+    failure = ""
+    with tempfile.TemporaryDirectory(prefix="lotgate-simulation-") as folder, _quietly():
+        world = World(seed, Path(folder), show=_print if show else None)
+        try:
+            world.run()
+        except Broken as broken:
+            failure = str(broken)
+    return Played(
+        seed=seed,
+        digest=world.trace.digest,
+        lines=world.trace.lines,
+        took_s=time.process_time() - started_s,
+        failure=failure,
+        reached=dict(world.lot_failpoints.reached + world.cloud_failpoints.reached),
+        struck=dict(world.lot_failpoints.struck + world.cloud_failpoints.struck),
+        seen={" ".join(key): count for key, count in world.seen.items()},
+    )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Production's journal costs more than the day itself; a day makes few cycles, and ends before they matter."""
+    journal = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        structlog.configure(**journal)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 where everything held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="play this one")
+    parser.add_argument("--trace", action="store_true", help="print everything that happens")
+    parser.add_argument("--seeds", help="play these, as 1-20000")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--resume", type=Path, help="a file of what was played; what it has is not played again"
+    )
+    asked = parser.parse_args(arguments)
+    if asked.seeds is None:
+        return _one(asked.seed if asked.seed is not None else 1, show=asked.trace)
+    first, _, last = asked.seeds.partition("-")
+    return play_many(range(int(first), int(last or first) + 1), jobs=asked.jobs, resume=asked.resume)
+
+
+def _one(seed: int, *, show: bool) -> int:
+    played = play(seed, show=show)
+    if played.failure:
+        _print(played.failure)
+    else:
+        _print(f"seed {seed}: {played.lines} lines in {played.took_s:.2f} s")
+    _print(played.digest)
+    return 1 if played.failure else 0
+
+
+def play_many(seeds: Sequence[int], *, jobs: int, resume: Path | None) -> int:
+    """All of them; each is a line of `resume` once it is played, so that the rest can go on another time."""
+    done = _already(resume)
+    left = [seed for seed in seeds if seed not in done]
+    broken = [seed for seed in seeds if done.get(seed)]
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        for played in pool.map(play, left, chunksize=4):
+            if resume is not None:
+                with resume.open("a", encoding="utf-8") as file:
+                    file.write(
+                        json.dumps({"seed": played.seed, "digest": played.digest, "failure": played.failure})
+                        + "\n"
+                    )
+            if played.failure:
+                broken.append(played.seed)
+                _print(played.failure)
+    _print(
+        f"{len(seeds)} seeds, {len(broken)} broken{'' if not broken else ': ' + ', '.join(map(str, broken))}"
+    )
+    return 1 if broken else 0
+
+
+def _already(resume: Path | None) -> dict[int, str]:
+    if resume is None or not resume.exists():
+        return {}
+    rows = [json.loads(line) for line in resume.read_text(encoding="utf-8").splitlines()]
+    return {row["seed"]: row["failure"] for row in rows}
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")

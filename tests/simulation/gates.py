@@ -1,0 +1,82 @@
+"""The lanes as they are built: an arm, two loops, and drivers who want in or out. Motion takes real seconds."""
+
+from __future__ import annotations
+
+import asyncio
+
+from drivers.errors import CommandRefused
+from drivers.ports import Move
+from edge.lane_runner import LaneRunner
+from edge.lanes import Levels
+from edge.visit import Presented, Visit
+from parking.lot import LaneKind
+
+ARM_S = 1.2
+
+
+class Gate:
+    """One lane's arm and loops. Without an agent the arm is down: its controller lets it fall."""
+
+    def __init__(self, lane: str, kind: LaneKind) -> None:
+        self.lane = lane
+        self.kind = kind
+        self.runner: LaneRunner | None = None
+        self.is_up = False
+        self.vehicle = False
+        self.safety = False
+        self._moves = 0
+
+    def attach(self, runner: LaneRunner | None) -> None:
+        """An agent started, or died."""
+        self.runner = runner
+        self._moves += 1
+        if runner is None and not self.safety:
+            self.is_up = False
+        self.read()
+
+    def read(self) -> None:
+        """The agent reads the contacts."""
+        if self.runner is not None:
+            levels = Levels(
+                vehicle=self.vehicle, safety=self.safety, arm_up=self.is_up, arm_down=not self.is_up
+            )
+            self.runner.contacts(levels, button=False)
+
+    async def move(self, move: Move, *, timeout_s: float) -> None:
+        """The agent tells the arm, see edge.lane_ports.Arm."""
+        await asyncio.sleep(0.03)
+        if move is Move.CLOSE and self.safety:
+            raise CommandRefused("the loop is occupied")
+        self._moves += 1
+        if move is not Move.STOP:
+            asyncio.get_running_loop().call_later(ARM_S, self._moved, self._moves, move is Move.OPEN)
+
+    def _moved(self, number: int, up: bool) -> None:
+        if number == self._moves:
+            self.is_up = up
+            self.read()
+
+    def set(self, *, vehicle: bool | None = None, safety: bool | None = None) -> None:
+        """A car comes onto a loop, or leaves it."""
+        self.vehicle = self.vehicle if vehicle is None else vehicle
+        self.safety = self.safety if safety is None else safety
+        self.read()
+
+    def present(self, presented: Presented) -> Visit | None:
+        """The driver shows something; the visit that the agent makes of it."""
+        runner = self.runner
+        if runner is None or not runner.present(presented):
+            return None
+        return runner.visit
+
+    async def drive_through(self) -> None:
+        """Over the safety loop and away."""
+        self.set(safety=True)
+        await asyncio.sleep(1.5)
+        self.set(vehicle=False)
+        await asyncio.sleep(1.0)
+        self.set(safety=False)
+        for _ in range(20):
+            if not self.is_up:
+                return
+            await asyncio.sleep(0.5)

@@ -1,0 +1,385 @@
+"""The one place that hosts both tiers: one seed's day, with faults, then without. Whatever fails says how to replay it.
+
+Theory. Three parties run on one virtual loop: the lot's computer (tests/simulation/lot_tier), two processes of the centre over one database
+(cloud_tier) and the payment provider. Between them a network that is as bad as the seed wants. Every source of chance is drawn from the seed,
+one stream for each party, so that a change in one does not reshuffle the others. What must hold is looked at after every
+commit (checks.py); once the faults have stopped, so is what must happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, ParamSpec
+from uuid import UUID
+
+from cloud.observability import Metrics
+from cloud.reservations.booking_rows import Booking
+from edge.store.cipher import PlateKeys
+from edge.visit import Answered
+from parking.lot import LaneKind
+from sync.keys import SigningKey
+from tests.simulation import memory_bookings, memory_claims, memory_fleet, memory_payments, memory_transfers
+from tests.simulation.checks import Checks
+from tests.simulation.cloud_tier import CloudProcess
+from tests.simulation.faults import Arming
+from tests.simulation.lot_day import (
+    DAY_S,
+    EV,
+    LOT,
+    REGULAR,
+    START_AT,
+    arrivals,
+    bookings,
+    the_lot,
+    the_tariff,
+)
+from tests.simulation.lot_tier import LotTier
+from tests.simulation.memory_database import MemoryDatabase, NotInMemory
+from tests.simulation.network import CloudEnd, Network
+from tests.simulation.people import Car, Lane, WebDriver, park
+from tests.simulation.provider import Provider
+from tests.simulation.trace import Trace
+from tests.simulation.virtual_time import Killed, TierClock, VirtualTime, run_virtually
+
+STAND_INS = (memory_bookings, memory_claims, memory_fleet, memory_payments, memory_transfers)
+P = ParamSpec("P")
+GATEWAY = f"gw-{LOT[:13]}-1"
+KEY, CLOUD_KEY = SigningKey.from_seed(b"l" * 32), SigningKey.from_seed(b"c" * 32)
+PLATES = PlateKeys(KEY.derive("plates"))
+METRICS = Metrics()
+CALM_S = 3 * 3_600.0
+QUIET_EVERY_S = 20.0
+SHARE = (REGULAR + EV) // 10
+
+
+class Broken(AssertionError):
+    """Something that must hold does not. The message ends with the command that replays it."""
+
+
+class World:
+    """One seed. `run` plays it to its end; `folder` is where the lot's disk is."""
+
+    def __init__(self, seed: int, folder: Path, *, show: Callable[[str], None] | None = None) -> None:
+        self.seed = seed
+        self.time = VirtualTime()
+        self.trace = Trace(lambda: self.time.now_s, show)
+        self.random = self._stream("world")
+        self._folder = folder
+        self.clock = TierClock(self.time, START_AT)
+        self.lot_clock = TierClock(self.time, START_AT)
+        self.seen: Counter[tuple[str, str]] = Counter()
+        self.broken: BaseException | None = None
+        self.is_over = False
+
+    def _stream(self, name: str) -> Random:
+        return Random(f"{self.seed}/{name}")
+
+    def run(self) -> None:
+        """Play the day.
+
+        Raises:
+            Broken: an invariant does not hold, or calm does not come.
+        """
+        try:
+            run_virtually(self._day(), self.time, self._told)
+        except (AssertionError, NotInMemory) as failure:
+            replay = f"python -m tests.simulation --seed {self.seed} --trace"
+            last = "\n".join(self.trace.last)
+            raise Broken(f"{failure}\n{last}\nreplay: {replay}") from failure
+
+    # The parties
+
+    def _build(self) -> None:
+        self.lot = the_lot()
+        self.database = MemoryDatabase(self.clock.now)
+        self.network = Network(self._stream("network"), self.trace)
+        self.provider = Provider(self._stream("provider"), self.trace)
+        self.lot_failpoints = Arming("edge", self._stream("edge failpoints"), chance=0.6)
+        self.cloud_failpoints = Arming("cloud", self._stream("cloud failpoints"), chance=0.6)
+        self.processes: list[CloudProcess] = []
+        self._streams = {name: self._stream(name) for name in ("api-1", "api-2")}
+        self.lot_tier = LotTier(
+            self._folder,
+            lot=self.lot,
+            tariff=the_tariff(),
+            gateway=GATEWAY,
+            key=KEY,
+            plates=PLATES,
+            clock=self.lot_clock,
+            network=self.network,
+            random=self._stream("lot"),
+            trace=self.trace,
+            failpoints=self.lot_failpoints,
+        )
+        self.checks = Checks(self)
+        self.entry, self.exit = (Lane(gate, self, self._stream(gate.lane)) for gate in self.lot_tier.gates)
+        self.network.serve = self._serve
+        self.database.said = self._said
+        self.database.committed = self._watched(self.checks.cloud_committed)
+        self.network.passing = self._watched(self.checks.frame_sent)
+        self.provider.changed = self._watched(self.checks.money_moved)
+        self.lot_tier.durable = self._watched(self.checks.lot_durable)
+        self.lot_tier.booted = self._watched(self.checks.lot_booted)
+        self.lot_tier.ended = self._lot_ended
+        self.faulty = True
+
+    def _told(self, message: str, error: BaseException | None) -> None:
+        """Something failed where nobody waits for it. The dead may; whoever lives may not."""
+        if isinstance(error, Killed | asyncio.CancelledError) or self.is_over:
+            return
+        self.broken = self.broken or error or AssertionError(message)
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def _ended_task(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._told("a driver", error)
+
+    async def _day(self) -> None:
+        self.is_over = False
+        self._ended = asyncio.get_running_loop().create_future()
+        self._build()
+        day = asyncio.create_task(self._live())
+        await asyncio.wait({day, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        self.is_over, self.faulty = True, False
+        self.lot_tier.end()
+        for process in self.processes:
+            process.stop()
+        day.cancel()
+        if self.broken is not None:
+            raise AssertionError(f"{type(self.broken).__name__}: {self.broken}") from self.broken
+        await day
+
+    def _watched(self, look: Callable[P, None]) -> Callable[P, None]:
+        """A look whose failure ends the world, whatever the product does with it."""
+
+        def looked(*arguments: P.args, **named: P.kwargs) -> None:
+            try:
+                look(*arguments, **named)
+            except AssertionError as failure:
+                self._told("a look", failure)
+                raise
+
+        return looked
+
+    async def _live(self) -> None:
+        for name in self._streams:
+            self._start_process(name)
+        await self._enrol()
+        self.lot_tier.start()
+        await self._first_session()
+        streams = {name: self._stream(name) for name in ("arrivals", "bookings", "faults")}
+        self.drivers = [WebDriver(self, plan) for plan in bookings(streams["bookings"])]
+        people = [
+            *(park(self, each, f"car-{n}") for n, each in enumerate(arrivals(streams["arrivals"]))),
+            *(driver.live() for driver in self.drivers),
+        ]
+        tasks = [asyncio.create_task(each) for each in people]
+        for task in tasks:
+            task.add_done_callback(self._ended_task)
+        faults = asyncio.create_task(self._faults(streams["faults"]))
+        await self.sleep_until(DAY_S)
+        faults.cancel()
+        with suppress(asyncio.CancelledError):
+            await faults
+        self._calm()
+        for task in tasks:
+            await task
+        await self._quiet()
+        self.checks.at_the_end()
+
+    async def _enrol(self) -> None:
+        """The lot's gateway joins."""
+        gateways = self.processes[0].cloud.gateways
+        enrolled = await gateways.enrol(await gateways.invite(UUID(LOT)), KEY.public)
+        assert enrolled.gateway == GATEWAY
+        await gateways.put_tariff(UUID(LOT), the_tariff(), START_AT - timedelta(days=1))
+
+    async def _first_session(self) -> None:
+        """The layout is there, and the centre has its share of the spots."""
+        spots = self.database.table("parking_spots")
+        while sum(spot["owner"] == "cloud" for spot in spots.values()) < SHARE:  # noqa: ASYNC110 - no event tells of rows
+            await asyncio.sleep(1)
+
+    def _start_process(self, name: str) -> None:
+        process = CloudProcess(
+            name,
+            database=self.database,
+            provider=self.provider,
+            clock=self.clock,
+            key=CLOUD_KEY,
+            metrics=METRICS,
+            random=self._streams[name],
+            trace=self.trace,
+            failpoints=self.cloud_failpoints,
+            busy=self._is_busy,
+        )
+        process.died = self._process_died
+        self.processes = [*(one for one in self.processes if one.name != name), process]
+        self.trace.add(name, "starts")
+
+    def _process_died(self, process: CloudProcess) -> None:
+        delay_s = self.random.choice((1.0, 5.0, 20.0, 120.0)) if self.faulty else 1.0
+        asyncio.get_running_loop().call_later(delay_s, self._start_process, process.name)
+
+    def _lot_ended(self, _: object) -> None:
+        delay_s = self.random.choice((2.0, 10.0, 60.0, 900.0)) if self.faulty else 2.0
+        asyncio.get_running_loop().call_later(delay_s, self._boot_again)
+
+    def _boot_again(self) -> None:
+        if self.lot_tier.boot is None:
+            self.lot_tier.start()
+
+    def _serve(self, end: CloudEnd) -> bool:
+        alive = [process for process in self.processes if process.alive]
+        if not alive:
+            return False
+        self.random.choice(alive).serve(end)
+        return True
+
+    def _said(self, text: str) -> None:
+        loop = asyncio.get_running_loop()
+        for process in self.processes:
+            loop.call_later(0.002, process.hear, text)
+
+    def _is_busy(self) -> bool:
+        soon = self.clock.now() + timedelta(seconds=3)
+        return any(row["state"] == "preparing" for row in self.database.rows("reservations")) or any(
+            row["due_at"] is not None and row["due_at"] <= soon for row in self.database.rows("payments")
+        )
+
+    # What people need
+
+    async def sleep_until(self, at_s: float) -> None:
+        """Seconds into the day."""
+        await asyncio.sleep(max(0.0, at_s - self.time.now_s))
+
+    def any_process(self) -> CloudProcess:
+        """Whichever the balancer chooses; a dead one is noticed by asking it."""
+        return self.random.choice(self.processes)
+
+    def booking_row(self, reservation: UUID | None) -> dict[str, Any] | None:
+        """Its first revision."""
+        return self.database.table("reservations").get((reservation, 1))
+
+    def webhook(self, reservation: UUID | None) -> None:
+        """The provider's word that money is held makes the payment due now."""
+        row = self.booking_row(reservation)
+        payment = None if row is None else self.database.table("payments").get(row["payment_id"])
+        if payment is not None:
+            self.database.put("payments", payment["id"], {**payment, "due_at": self.clock.now()})
+
+    def told_committed(self, booking: Booking) -> None:
+        """A driver was told that the booking stands."""
+        self.checks.promised(booking)
+
+    def let_through(self, kind: LaneKind, car: Car, answered: Answered) -> None:
+        """An arm is up for a car."""
+        self.trace.add(f"lane {kind}", f"{car.name} {answered.reason}")
+        self.seen["let through", f"{kind} {answered.reason}"] += 1
+
+    def turned_away(self, kind: LaneKind, car: Car, answered: Answered) -> None:
+        """A car was refused."""
+        self.trace.add(f"lane {kind}", f"{car.name} refused {answered.reason}")
+        self.seen["turned away", f"{kind} {answered.reason}"] += 1
+        if car.booked:
+            self.checks.pass_refused(car.booked, answered.reason)
+
+    # What goes wrong
+
+    async def _faults(self, random: Random) -> None:
+        """One after another, some at a time, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(random.expovariate(1 / 700))
+            match random.choice(
+                (
+                    "weather",
+                    "cut",
+                    "cut",
+                    "half cut",
+                    "kill cloud",
+                    "kill lot",
+                    "power cut",
+                    "provider",
+                    "disk",
+                    "lapse",
+                )
+            ):
+                case "weather":
+                    self._weather(random)
+                case "cut":
+                    lasts_s = random.choice((3.0, 20.0, 100.0, 900.0, 7_200.0))
+                    self.network.set_cut(up=True, down=True)
+                    loop.call_later(lasts_s, self._heal)
+                case "half cut":
+                    up = random.random() < 0.5
+                    self.network.set_cut(up=up, down=not up)
+                    loop.call_later(random.choice((1.0, 5.0, 30.0, 300.0)), self._heal)
+                case "kill cloud":
+                    random.choice(self.processes).die("killed")
+                case "kill lot":
+                    self.lot_tier.die("killed", power_cut=False)
+                case "power cut":
+                    self.lot_tier.die("power cut", power_cut=True)
+                case "provider":
+                    self.trace.add("provider", "is down")
+                    self.provider.down = True
+                    loop.call_later(random.choice((10.0, 120.0, 3_600.0)), self._provider_back)
+                case "disk":
+                    disk = self.lot_tier.disk
+                    self.trace.add("disk", "is full")
+                    disk.full = True
+                    loop.call_later(random.choice((2.0, 30.0, 300.0)), self._disk_has_room)
+                case "lapse":
+                    held = [
+                        name for name, one in self.provider.intents.items() if one.seen.state == "authorised"
+                    ]
+                    if held:
+                        self.checks.lapsed.add(self.provider.intents[held[0]].seen.payment)
+                        self.provider.let_go(held[0])
+
+    def _weather(self, random: Random) -> None:
+        weather = self.network.weather
+        bad = random.random() < 0.6
+        weather.lost = random.choice((0.02, 0.1, 0.3)) if bad else 0.0
+        weather.doubled = random.choice((0.0, 0.2)) if bad else 0.0
+        weather.reordered = random.choice((0.0, 0.2)) if bad else 0.0
+        weather.rough = random.choice((0.0, 0.0, 0.02)) if bad else 0.0
+        weather.longest_s = random.choice((0.2, 1.0, 6.0)) if bad else 0.08
+        self.provider.deaf = random.choice((0.0, 0.05, 0.3)) if bad else 0.0
+        self.trace.add("network", f"weather {weather}")
+
+    def _heal(self) -> None:
+        self.network.set_cut(up=False, down=False)
+
+    def _provider_back(self) -> None:
+        self.provider.down = False
+
+    def _disk_has_room(self) -> None:
+        self.lot_tier.disk.full = False
+
+    def _calm(self) -> None:
+        """Faults stop."""
+        self.trace.add("world", "calm")
+        self.faulty = False
+        self.network.weather = type(self.network.weather)()
+        self.provider.deaf, self.provider.down = 0.0, False
+        self.lot_tier.disk.full = False
+        self.lot_failpoints.disarm()
+        self.cloud_failpoints.disarm()
+        self._heal()
+
+    async def _quiet(self) -> None:
+        """Until nothing is left to do; it must come."""
+        for _ in range(int(CALM_S / QUIET_EVERY_S)):
+            await asyncio.sleep(QUIET_EVERY_S)
+            if not self.checks.left_undone():
+                return
+        raise AssertionError(f"calm does not come: {self.checks.left_undone()}")
