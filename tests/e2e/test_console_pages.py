@@ -47,6 +47,7 @@ def browser() -> Iterator[Browser]:
 
 
 def signed_in(browser: Browser, cloud: ServedCloud, size: str = "desk", **options: bool) -> BrowserContext:
+    _speak(cloud)
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, **options)  # type: ignore[arg-type]  # only flags are given
     page = context.new_page()
@@ -149,6 +150,29 @@ def test_a_sale_at_the_lot_reaches_an_open_page_within_the_second_and_leaves_the
     asyncio.run_coroutine_threadsafe(cloud.busy.flush(first), cloud.loop).result(10)
     expect(free.locator("b")).to_have_text(str(before - 1), timeout=1_500)
     expect(page.get_by_role("link", name="as a table")).to_be_focused()
+
+
+def test_a_lane_is_opened_by_keyboard_alone_and_what_is_typed_outlives_a_change(
+    page: Page, cloud: ServedCloud
+) -> None:
+    page.goto(cloud.url + LOT_PATH)
+    page.get_by_label("Your name").focus()
+    page.keyboard.type("Anna")
+    page.wait_for_timeout(700)  # the stream's first picture
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Why")).to_be_focused()
+    page.keyboard.type("ticket unreadable")
+    page.keyboard.press("Enter")
+    told = page.locator("[data-part=commands] tbody tr").first
+    expect(told).to_contain_text("ticket unreadable", timeout=20_000)
+    expect(told).to_contain_text("Anna")
+    expect(told).to_contain_text("Sent")
+    assert _rows(cloud, "SELECT by_name FROM gate_commands") == [{"by_name": "Anna"}]
+
+
+def _speak(cloud: ServedCloud) -> None:
+    """The lots on line are heard now: staging them may be more than a minute ago."""
+    _rows(cloud, "UPDATE gateways SET last_heard_at = now() WHERE disconnected_at IS NULL RETURNING id")
 
 
 def _rows(cloud: ServedCloud, sql: str) -> list[dict[str, str]]:
