@@ -129,6 +129,32 @@ IN_MAKE_PROOF = {
         ),
         {"arm_down_on_occupied_loop"},
     ),
+    "money_taken_from_who_lost_the_race": (
+        Mutant(
+            mutations=(
+                Mutation(
+                    path="sync/payment.py",
+                    old="(_S.AUTHORISED, _E.DECIDED_ABORTED): (_S.VOIDING, (_A.CANCEL,)),",
+                    new="(_S.AUTHORISED, _E.DECIDED_ABORTED): (_S.CAPTURING, (_A.CAPTURE,)),",
+                ),
+            ),
+            bookings=True,
+        ),
+        {"captured_without_booking"},
+    ),
+    "money_never_taken": (
+        Mutant(
+            mutations=(
+                Mutation(
+                    path="sync/payment.py",
+                    old="(_S.AUTHORISED, _E.DECIDED_COMMITTED): (_S.CAPTURING, (_A.CAPTURE,)),",
+                    new="(_S.AUTHORISED, _E.DECIDED_COMMITTED): (_S.CAPTURED, ()),",
+                ),
+            ),
+            bookings=True,
+        ),
+        {"booked_without_capture"},
+    ),
     "centre_that_breaks_at_a_question": (
         Mutant(
             mutations=(
