@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from cloud.database import connect
+from cloud.gateways import link
 from sync.messages import CommandResult, Error, GateCommand
 from tests.integration.cloud.booking_lot import BEARER, at_port
 from tests.integration.cloud.cloud_process import CloudHere, Gateway
@@ -337,3 +338,21 @@ async def test_a_stranger_opens_nothing_from_the_console(site: Site) -> None:
     answer = await site.client.post(f"/console/lots/{LOT}", data={"lane": "entry-1"})
     assert answer.status_code == 401
     assert site.rows("SELECT * FROM gate_commands") == []
+
+
+async def test_a_command_that_waits_too_long_for_a_busy_line_is_dropped_and_never_said(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "COMMAND_WITHIN_S", -1.0)  # it has waited already when its turn comes
+    asking = site.ask()
+    answer = await asking
+    assert (answer.status_code, answer.json()["state"]) == (202, "sent")
+    monkeypatch.undo()
+    fresh = site.ask()
+    command = await site.command()
+    assert command.command != answer.json()["id"]
+    await site.answer(command, "done")
+    assert (await fresh).json()["state"] == "done"
+    site.do("UPDATE gate_commands SET created_at = created_at - interval '61 seconds'")
+    await _until(lambda: site.rows("SELECT FROM gate_commands WHERE state = 'unknown'"))
+    assert (await site.told(answer.json()["id"]))["detail"] == "the lot did not answer"
