@@ -80,7 +80,6 @@ def spot_asked_for(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     "cloud.gateways.quarantine_insert",
     "cloud.gateways.inbox_quarantined",
     "cloud.gateways.commands_of_session_unknown",
-    "cloud.gateways.commands_of_session_unknown",
 )
 def nothing(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     return []
