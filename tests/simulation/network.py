@@ -22,6 +22,7 @@ from tests.simulation.trace import Trace
 
 UP, DOWN = "up", "down"
 DEAD_AFTER_S = 40.0
+AFTER_S = 1e-5
 OF_THE_COMMIT = (Answer, Decision, DecisionAck, Inquiry, Prepare, Vote)
 
 
@@ -119,7 +120,8 @@ class Connection:
         for _ in range(copies):
             at_s = loop.time() + network.random.uniform(network.weather.shortest_s, network.weather.longest_s)
             if not overtakes:
-                at_s = max(at_s, self._not_before_s[direction])
+                # Timers of one instant keep no order among themselves.
+                at_s = max(at_s, self._not_before_s[direction] + AFTER_S)
                 self._not_before_s[direction] = at_s
             loop.call_at(at_s, self._arrive, direction, data)
 

@@ -13,7 +13,7 @@ from edge.commitments import PREPARED
 from tests.simulation.command import play, play_many
 
 ROOT = Path(__file__).parents[2]
-SEEDS = (1, 5)
+SEEDS = (1, 2, 3, 5, 7)
 RESUME = ROOT / ".simulation-seeds.jsonl"
 
 
