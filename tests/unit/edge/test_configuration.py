@@ -17,7 +17,7 @@ from sync.errors import MalformedFrame
 from sync.keys import SigningKey
 from sync.message_pack import pack, unpack
 from sync.messages import Document
-from sync.participant_news import Decided
+from sync.participant_news import Changed, Decided
 from sync.tokens import KeyRole, TokenKey
 
 KEY = SigningKey.from_seed(b"k" * 32)
@@ -56,7 +56,7 @@ class Kept:
 
 
 class NoDecisions:
-    async def document(self, news: Decided | CancelledBy, stored: StoredDocument) -> None:
+    async def document(self, news: Decided | CancelledBy | Changed, stored: StoredDocument) -> None:
         raise AssertionError(f"nothing was decided, and yet {news} came as {stored.n}")
 
 
