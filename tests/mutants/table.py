@@ -129,7 +129,7 @@ BREAKS: Sequence[Break] = (
         path="parking/book.py",
         old="            claim.state is ClaimState.HELD\n",
         new="            False\n",
-        tests=("tests/unit/parking/test_book_against_a_naive_model.py", PARTICIPANT),
+        tests=(PARTICIPANT,),
     ),
     Break(
         name="a fact that meets an undecided hold does not abort it",
