@@ -90,8 +90,7 @@ class Checks:
             if id_ in book:
                 assert book[id_].version >= claim.version, f"claim {id_} is older than it was"
             else:
-                # Released on the disk, perhaps in a commit that nobody lived to tell; that no row is lost is seen by the log below.
-                assert claim.state is not ClaimState.HELD, f"held claim {id_} did not survive"
+                # Released on the disk, perhaps in a commit that nobody lived to tell: lost rows are seen by the log below, lost holds by their parts.
                 book[id_] = replace(claim, state=ClaimState.RELEASED, version=claim.version + 1)
         parts = {part.id: part for part in ledger.parts()}
         for part in self.parts.values():
