@@ -118,7 +118,7 @@ class Buyer:
             except httpx.HTTPError as error:
                 last = repr(error)
             else:
-                if answer.status_code < 500 and not (unpaid and answer.status_code == 402):
+                if answer.status_code < 500 and not (unpaid and _is_to_be_asked_again(answer)):
                     return answer
                 last = answer.text
             await asyncio.sleep(AGAIN_S)
@@ -208,6 +208,11 @@ class Cars:
 
     async def _until(self, holds: Callable[[], Any]) -> None:
         await self.town.site.until(holds, within_s=PATIENCE_S)
+
+
+def _is_to_be_asked_again(answer: httpx.Response) -> bool:
+    """Not paid as far as is known yet, or so busy there that asking again may book it."""
+    return answer.status_code == 402 or (answer.status_code == 409 and answer.json().get("reason") == "busy")
 
 
 def soon() -> datetime:
