@@ -17,12 +17,14 @@ Database = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 STATEMENT_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 10
+IDLE_IN_TRANSACTION_S = 10
+"""A process that stands still in the middle of a transaction holds a lot's row: so long, and no longer, the lot sells nothing."""
 RECYCLE_S = 3600
 
 SESSION_SETTINGS = {
     "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
     "lock_timeout": f"{LOCK_TIMEOUT_S}s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s",
     "jit": "off",
     "timezone": "UTC",
     "application_name": "lotgate-cloud",
