@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import psycopg
+import structlog
 
 from benchmarks.parts.disk import percentile
 from benchmarks.parts.linked_lots import Enrolled, enrol, linked, lot_of
@@ -216,6 +218,7 @@ def main() -> int:
     parser.add_argument("--bookings", type=int, default=100, help="measured in each run")
     parser.add_argument("--drivers", type=int, default=8, help="at the same time")
     options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     load = os.getloadavg()[0]
     asked = Asked(bookings=options.bookings, drivers=options.drivers)
     counts = [int(count) for count in options.lots.split(",")]

@@ -222,10 +222,10 @@ DELETE FROM claims WHERE state = 'released' AND seq <= :seq;
 
 -- name: drop_payments
 -- Payments of stays that closed, and of bookings once it is known what became of them, up to an acknowledged row.
-DELETE FROM payments WHERE demand IN (
-    SELECT d.id FROM demands AS d LEFT JOIN stays AS s ON d.stay = s.id
-    WHERE (s.state IN ('left', 'void') AND s.seq <= :seq) OR (s.id IS NULL AND payments.state <> 'pending')
-) AND seq <= :seq;
+DELETE FROM payments WHERE id IN (
+    SELECT p.id FROM payments AS p INNER JOIN demands AS d ON p.demand = d.id LEFT JOIN stays AS s ON d.stay = s.id
+    WHERE p.seq <= :seq AND ((s.state IN ('left', 'void') AND s.seq <= :seq) OR (s.id IS NULL AND p.state <> 'pending'))
+);
 
 -- name: drop_demands
 -- The demands that those leave, up to an acknowledged row.
