@@ -29,7 +29,7 @@ LOG = structlog.stdlib.get_logger("edge.promises")
 
 LONGEST_WAIT_S = 30.0
 LOOKS_AHEAD_EVERY = timedelta(minutes=1)
-"""While a car is inside without a place of its own."""
+"""While a car is inside for whose stay nothing can be done now: it is looked at again after this, or as soon as something gives way."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +41,8 @@ class Promises:
     new_id: Callable[[], str]
     void_after_s: float
     _admitted_since: dict[StayId, float] = field(default_factory=dict)
+    _in_vain_until: dict[StayId, datetime] = field(default_factory=dict)
+    _freed_then: int = -1
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _risks: RisksTold = field(init=False)
 
@@ -66,15 +68,33 @@ class Promises:
     def tick(self) -> None:
         """Extend what comes near its end and void what never came."""
         now = self.clock.released_before()
-        for stay in due(self.ledger.book, now):
-            plan = extend(
-                self.ledger.book, stay, now=now, new_claim=ClaimId(self.new_id()), epoch=self.ledger.epoch
-            )
-            if plan is not None:
-                self._carry_out(stay, plan)
+        self._extend_what_is_due(now)
         self._look_ahead(now)
         for stay in self._never_came():
             self._void(stay)
+
+    def _extend_what_is_due(self, now: datetime) -> None:
+        """What was tried in vain is tried again when something gave way, or after a minute: planning looks through the whole lot."""
+        book = self.ledger.book
+        known = self._in_vain_until if book.freed == self._freed_then else {}
+        self._freed_then = book.freed
+        self._in_vain_until = {}
+        for stay in due(book, now):
+            until = known.get(stay.id)
+            if until is not None and now < until:
+                self._in_vain_until[stay.id] = until
+                continue
+            plan = extend(book, stay, now=now, new_claim=ClaimId(self.new_id()), epoch=self.ledger.epoch)
+            if plan is None:
+                self._in_vain_until[stay.id] = self._again_at(stay, now)
+            else:
+                self._carry_out(stay, plan)
+
+    def _again_at(self, stay: Stay, now: datetime) -> datetime:
+        """A claim that ends sooner than the next look is the other tier's: once it is over, the stay is without one."""
+        ends_at = None if stay.claim is None else self.ledger.book.claim(stay.claim).window.ends_at
+        looks_at = now + LOOKS_AHEAD_EVERY
+        return looks_at if ends_at is None or ends_at <= now else min(looks_at, ends_at)
 
     def _carry_out(self, stay: Stay, plan: Extension) -> None:
         now = self.clock.now()
@@ -134,11 +154,10 @@ class Promises:
     def _wait_s(self) -> float:
         """Real seconds until something is due."""
         waits = [LONGEST_WAIT_S]
-        due_at = next_due_at(self.ledger.book)
-        if due_at is not None:
-            waits.append(max(0.05, self.clock.real_s(due_at - self.clock.released_before())))
-        if any(stay.claim is None for stay in self.ledger.open_stays()):
-            waits.append(max(0.05, self.clock.real_s(LOOKS_AHEAD_EVERY)))
+        due_at = next_due_at(self.ledger.book, but=self._in_vain_until)
+        for at in (due_at, *self._in_vain_until.values()):
+            if at is not None:
+                waits.append(max(0.05, self.clock.real_s(at - self.clock.released_before())))
         if self._admitted_since:
             oldest = min(self._admitted_since.values())
             waits.append(max(0.05, oldest + self.void_after_s - self.clock.monotonic()))

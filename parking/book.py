@@ -84,6 +84,8 @@ class Book:
         self._stays: dict[StayId, Stay] = {}
         self._claimless: dict[SpotType, set[StayId]] = {}
         self._stay_of: dict[ClaimId, StayId] = {}
+        self.freed = 0
+        """Counts the times at which something gave way: whoever found no place tries again only then, or as time passes."""
 
     @classmethod
     def rebuild(
@@ -301,6 +303,8 @@ class Book:
             for claim in before:
                 self._put_on(claim)
             raise
+        if any(_gives_way(known, claim) for claim in newer if (known := self._claims.get(claim.id))):
+            self.freed += 1
         self._claims.update((claim.id, claim) for claim in newer)
         return newer
 
@@ -356,6 +360,7 @@ class Book:
         self._shelve(painted)
         for claim in standing:
             self._put_on(claim)
+        self.freed += 1
 
     def forget_before(self, instant: datetime) -> int:
         """Drop released claims, and claims of nobody inside, whose window ended before `instant`. Answers how many."""
@@ -451,3 +456,11 @@ class Book:
         elif claim.spot is not None:
             self._beside[claim.spot].discard(claim.id)
         self._tally_of(claim).discard(claim.window)
+
+
+def _gives_way(known: Claim, claim: Claim) -> bool:
+    """Whether a claim leaves something free, or may be moved now, that was not so before."""
+    if known.state is ClaimState.RELEASED:
+        return False
+    goes_on = claim.spot == known.spot and claim.state is known.state and claim.kind is known.kind
+    return not (goes_on and claim.window.covers(known.window))

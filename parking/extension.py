@@ -11,14 +11,14 @@ Everything here is a plan: apply its `claims`, note its `stay`, and commit both 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from parking.book import Book, ClaimRequest, Sale
 from parking.claims import Claim, ClaimKind, ClaimState
 from parking.conflicts import end_of
-from parking.ids import ClaimId
+from parking.ids import ClaimId, StayId
 from parking.interval import Interval
 from parking.stays import Stay
 
@@ -37,9 +37,13 @@ def due(book: Book, now: datetime) -> Sequence[Stay]:
     return [stay for stay in book.open_stays() if _is_due(book, stay, now)]
 
 
-def next_due_at(book: Book) -> datetime | None:
-    """When the next claim of an open stay comes within one step of its end; None where none will."""
-    ends = [book.claim(stay.claim).window.ends_at for stay in book.open_stays() if stay.claim is not None]
+def next_due_at(book: Book, *, but: Collection[StayId] = ()) -> datetime | None:
+    """When the next claim of an open stay (but for those of `but`) comes within one step of its end; None where none will."""
+    ends = [
+        book.claim(stay.claim).window.ends_at
+        for stay in book.open_stays()
+        if stay.claim is not None and stay.id not in but
+    ]
     soonest = min((end for end in ends if end is not None), default=None)
     return None if soonest is None else soonest - book.policy.extension_step
 
