@@ -1,23 +1,23 @@
-"""`lotgate decode`: what does this payload say? Prints one JSON object in the terms of drivers/mqtt/decoded.py.
+"""`lotgate decode`: what does this payload say? Prints one JSON object in the terms of its format.
 
 Exit status: 0 it was understood; 1 it is malformed, and one line on standard error names the field and the problem; 2 the
-command was used wrongly. A new format is one entry in `FORMATS`.
+command was used wrongly. A new format is one file in edge/decode_formats/, see edge/decode_question.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+import pkgutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from drivers.errors import MalformedInput
-from drivers.mqtt.decoder_registry import decoder_of, devices
-from drivers.mqtt.envelopes import Uplink, parse_chirpstack, parse_things_stack, readings_of
-from drivers.ports import CodeReading, MalformedReading
-from drivers.serial_port.lines import Heard, LineReader, ReaderStyle, ReaderTalk
+from drivers.mqtt.decoder_registry import devices
+from edge import decode_formats
+from edge.decode_question import Format, Option, Question, WrongUsage
 
 LARGEST_INPUT_BYTES = 1024 * 1024
 EXAMPLES = """\
@@ -29,98 +29,12 @@ examples:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What was asked, after the arguments were found usable."""
-
-    data: bytes
-    device: str | None
-    f_port: int | None
-    topic: str | None
-    reader: ReaderTalk
+def _found() -> dict[str, Format]:
+    modules = sorted(module.name for module in pkgutil.iter_modules(decode_formats.__path__))
+    return {name: importlib.import_module(f"{decode_formats.__name__}.{name}").FORMAT for name in modules}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """How one format is asked for and answered."""
-
-    answer: Callable[[Question], Mapping[str, object]]
-    text: bool = False  # the input is the message itself and not its bytes in hexadecimal
-    needs: tuple[str, ...] = ()  # options without which the question makes no sense
-
-
-class WrongUsage(Exception):
-    """The arguments do not make a question."""
-
-
-def _lorawan(question: Question) -> Mapping[str, object]:
-    device = question.device or ""
-    return {"device": device, **decoder_of(device)(question.data, question.f_port or 0).as_json()}
-
-
-def _chirpstack(question: Question) -> Mapping[str, object]:
-    return _envelope(parse_chirpstack(question.data, question.topic), question)
-
-
-def _things_stack(question: Question) -> Mapping[str, object]:
-    return _envelope(parse_things_stack(question.data, question.topic), question)
-
-
-def _envelope(uplink: Uplink, question: Question) -> Mapping[str, object]:
-    """Readings need a decoder: that of `--device`, else that which the server's own profile is named after."""
-    device = question.device or uplink.profile
-    readings: list[dict[str, object]] = []
-    if device in devices():
-        for reading in readings_of(uplink, decoder_of(device)):
-            said = {"occupied": reading.occupied} if reading.occupied is not None else {}
-            readings.append(
-                {"device": device, "kind": reading.attributes["kind"], **said, **reading.attributes}
-            )
-    return {
-        "format": uplink.format,
-        "event": uplink.event,
-        "device_eui": uplink.device_eui,
-        "device_name": uplink.device_name,
-        "f_port": uplink.f_port,
-        "f_cnt": uplink.f_cnt,
-        "received_at": uplink.received_text,
-        "duplicate_key": uplink.duplicate_key,
-        "rssi_dbm": uplink.rssi_dbm,
-        "snr_db": uplink.snr_db,
-        "payload": uplink.payload.hex(),
-        "readings": readings,
-    }
-
-
-def _serial(question: Question) -> Mapping[str, object]:
-    reader = LineReader("reader", question.reader)
-    readings = [_heard(heard) for heard in reader.feed(question.data)]
-    return {
-        "format": "serial",
-        "reader": question.reader.style.value,
-        "readings": readings,
-        "incomplete": reader.waiting > 0,
-        "skipped": reader.skipped,
-    }
-
-
-def _heard(heard: Heard) -> Mapping[str, object]:
-    match heard:
-        case MalformedReading():
-            raise MalformedInput(heard.field, heard.problem)
-        case CodeReading():
-            symbology = {"symbology": heard.symbology} if heard.symbology else {}
-            return {"text": heard.text, **symbology, **heard.attributes}
-        case _:
-            return {"format": "noread"}
-
-
-FORMATS: dict[str, Format] = {
-    "lorawan": Format(answer=_lorawan, needs=("--device", "--fport")),
-    "chirpstack": Format(answer=_chirpstack, text=True),
-    "tts": Format(answer=_things_stack, text=True),
-    "serial": Format(answer=_serial),
-}
+FORMATS = _found()
 
 
 def main(arguments: Sequence[str], standard_input: BinaryIO | None = None) -> int:
@@ -151,32 +65,29 @@ def _answer(options: argparse.Namespace, standard_input: BinaryIO) -> Mapping[st
     if options.format is None:
         raise WrongUsage(f"--format is missing: one of {', '.join(FORMATS)}")
     form = FORMATS[options.format]
-    given = {"--device": options.device, "--fport": options.fport}
+    known = {option.flag for option in form.options}
+    given: dict[str, str] = {
+        flag: value for flag in _options() if (value := getattr(options, _name(flag))) is not None
+    }
+    for flag in given:
+        if flag not in known:
+            raise WrongUsage(f"--format {options.format} does not know {flag}")
     for need in form.needs:
-        if given[need] is None:
+        if need not in given:
             raise WrongUsage(f"--format {options.format} needs {need}")
-    if options.device is not None and options.device not in devices():
-        raise WrongUsage(f"--device {options.device!r} is unknown, --list names those that are known")
-    if form.text and options.payload != "-":
-        raise WrongUsage(f"--format {options.format} reads the message from standard input")
-    return form.answer(
-        Question(
-            data=_data(options.payload, standard_input, text=form.text),
-            device=options.device,
-            f_port=options.fport,
-            topic=options.topic,
-            reader=ReaderTalk(style=ReaderStyle(options.reader), code_id=options.code_id),
-        )
-    )
+    data = _data(options.payload, standard_input, raw=form.text or options.raw)
+    return form.answer(Question(data=data, options=given))
 
 
-def _data(payload: str, standard_input: BinaryIO, *, text: bool) -> bytes:
+def _data(payload: str, standard_input: BinaryIO, *, raw: bool) -> bytes:
     data = (
-        payload.encode(errors="replace") if payload != "-" else standard_input.read(LARGEST_INPUT_BYTES + 1)
+        payload.encode(errors="surrogateescape")
+        if payload != "-"
+        else standard_input.read(LARGEST_INPUT_BYTES + 1)
     )
     if len(data) > LARGEST_INPUT_BYTES:
         raise MalformedInput("input", f"more than {LARGEST_INPUT_BYTES} bytes")
-    if text:
+    if raw:
         return data
     try:
         return bytes.fromhex(data.decode("ascii"))
@@ -184,11 +95,17 @@ def _data(payload: str, standard_input: BinaryIO, *, text: bool) -> bytes:
         raise MalformedInput("payload", "not hexadecimal, two digits a byte") from wrong
 
 
-def _port(text: str) -> int:
-    port = int(text) if text.isascii() and text.isdigit() else -1
-    if not 0 <= port <= 255:
-        raise argparse.ArgumentTypeError(f"{text!r} is no LoRaWAN port, 0 to 255")
-    return port
+def _options() -> Mapping[str, list[tuple[str, Option]]]:
+    """Each flag, with the formats that know it."""
+    found: dict[str, list[tuple[str, Option]]] = {}
+    for name, form in FORMATS.items():
+        for option in form.options:
+            found.setdefault(option.flag, []).append((name, option))
+    return found
+
+
+def _name(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,19 +119,29 @@ def _parser() -> argparse.ArgumentParser:
         "payload",
         nargs="?",
         default="-",
-        metavar="HEX",
-        help="the bytes in hexadecimal; - or nothing reads standard input, where an envelope always comes from",
+        metavar="INPUT",
+        help=f"bytes in hexadecimal; of {_texts()} the message itself; - or nothing reads standard input",
     )
     parser.add_argument("--format", choices=FORMATS, help="what the input is")
-    parser.add_argument("--device", metavar="VENDOR/MODEL", help="whose payload it is, see --list")
-    parser.add_argument("--fport", type=_port, metavar="N", help="the LoRaWAN port it came on, 0 to 255")
-    parser.add_argument(
-        "--topic", metavar="T", help="the MQTT topic an envelope came on; its event is named there"
-    )
-    parser.add_argument(
-        "--reader", choices=list(ReaderStyle), default=ReaderStyle.CODE, help="how a serial reader talks"
-    )
-    parser.add_argument("--code-id", action="store_true", help="a code identifier letter leads each scan")
+    parser.add_argument("--raw", action="store_true", help="the input is the bytes themselves, as they came")
+    for flag, formats in _options().items():
+        _add(parser, flag, formats)
     parser.add_argument("--list", action="store_true", help="list the devices that can be decoded")
     parser.add_argument("--json", action="store_true", help="list as JSON; all other output is JSON anyway")
     return parser
+
+
+def _texts() -> str:
+    return ", ".join(name for name, form in FORMATS.items() if form.text)
+
+
+def _add(parser: argparse.ArgumentParser, flag: str, formats: Sequence[tuple[str, Option]]) -> None:
+    by_help: dict[str, list[str]] = {}
+    for name, option in formats:
+        by_help.setdefault(option.help, []).append(name)
+    text = "; ".join(f"{', '.join(names)}: {said}" for said, names in by_help.items()).replace("%", "%%")
+    metavar = formats[0][1].metavar
+    if metavar is None:
+        parser.add_argument(flag, dest=_name(flag), action="store_const", const="yes", help=text)
+    else:
+        parser.add_argument(flag, dest=_name(flag), metavar=metavar, help=text)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drivers.mqtt.decoder_registry import devices
-from edge.decode_command import main
+from edge.decode_command import FORMATS, main
 from simulators.wire.envelopes import Transmission, chirpstack_up, things_stack_up
 from simulators.wire.sensor_frames import SensorFrame
 
@@ -99,6 +99,26 @@ def test_a_readers_line_is_printed_with_its_codes(capsys: pytest.CaptureFixture[
     assert said["readings"][0]["card"] == 12345
 
 
+def test_a_message_that_is_text_may_be_the_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    said = _ask(capsys, "--format", "chirpstack", chirpstack_up(SENT).body.decode())
+    assert said["f_cnt"] == 7
+
+
+def test_raw_input_is_the_bytes_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    for argument, given in (("T1 \r", b""), ("-", b"T1 \r")):
+        said = _ask(capsys, "--format", "serial", "--raw", argument, given=given)
+        assert said["readings"] == [{"text": "T1 ", "format": "code"}]
+
+
+def test_every_format_is_named_and_explains_its_options() -> None:
+    assert set(FORMATS) >= {"chirpstack", "lorawan", "serial", "tts"}
+    for form in FORMATS.values():
+        flags = [option.flag for option in form.options]
+        assert len(set(flags)) == len(flags)
+        assert set(form.needs) <= set(flags)
+        assert all(option.help and option.flag.startswith("--") for option in form.options)
+
+
 def test_the_devices_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "--list"], io.BytesIO()) == 0
     assert capsys.readouterr().out.split() == list(devices())
@@ -147,7 +167,8 @@ def test_malformed_input_exits_1_with_one_line_that_names_what_is_wrong(
         (["--format", "lorawan", "--device", "bosch/none", "--fport", "1", "01"], "--list"),
         (["--format", "lorawan", "--device", "bosch/tps110", "--fport", "256", "01"], "0 to 255"),
         (["--format", "lorawan", "--device", "bosch/tps110", "--fport", "²", "01"], "0 to 255"),
-        (["--format", "tts", "01"], "standard input"),
+        (["--format", "serial", "--reader", "parrot", "01"], "none of code"),
+        (["--format", "serial", "--topic", "a/b", "01"], "does not know --topic"),
         (["--volume", "11"], "--volume"),
     ],
 )

@@ -1,0 +1,51 @@
+"""What a reader of tickets, cards or codes sent over its serial line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drivers.errors import MalformedInput
+from drivers.ports import CodeReading, MalformedReading
+from drivers.serial_port.lines import Heard, LineReader, ReaderStyle, ReaderTalk
+from edge.decode_question import Format, Option, Question, WrongUsage
+
+
+def _answer(question: Question) -> Mapping[str, object]:
+    talk = ReaderTalk(style=_style(question), code_id=question.option("--code-id") is not None)
+    reader = LineReader("reader", talk)
+    readings = [_heard(heard) for heard in reader.feed(question.data)]
+    return {
+        "format": "serial",
+        "reader": talk.style.value,
+        "readings": readings,
+        "incomplete": reader.waiting > 0,
+        "skipped": reader.skipped,
+    }
+
+
+def _style(question: Question) -> ReaderStyle:
+    said = question.option("--reader") or ReaderStyle.CODE.value
+    try:
+        return ReaderStyle(said)
+    except ValueError:
+        raise WrongUsage(f"--reader {said!r} is none of {', '.join(ReaderStyle)}") from None
+
+
+def _heard(heard: Heard) -> Mapping[str, object]:
+    match heard:
+        case MalformedReading():
+            raise MalformedInput(heard.field, heard.problem)
+        case CodeReading():
+            symbology = {"symbology": heard.symbology} if heard.symbology else {}
+            return {"text": heard.text, **symbology, **heard.attributes}
+        case _:
+            return {"format": "noread"}
+
+
+FORMAT = Format(
+    answer=_answer,
+    options=(
+        Option(flag="--reader", metavar="STYLE", help=f"how the reader talks: {', '.join(ReaderStyle)}"),
+        Option(flag="--code-id", help="a code identifier letter leads each scan"),
+    ),
+)
