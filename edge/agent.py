@@ -16,9 +16,9 @@ from typing import Protocol
 
 import structlog
 
-from drivers.supervisor import Supervisor
 from edge.clock_record import ClockRecord
 from edge.commitments import Commitments
+from edge.crew import Crew
 from edge.heartbeat import Heartbeat
 from edge.housekeeping import Housekeeping
 from edge.kiosk_sales import KioskSales
@@ -28,6 +28,7 @@ from edge.local_server import LocalServer
 from edge.notify import ServiceNotifier
 from edge.payments import Payments
 from edge.promises import Promises
+from edge.reload import Reload
 
 LOG = structlog.stdlib.get_logger("edge.agent")
 
@@ -49,7 +50,8 @@ class Agent:
     """One lot at work. Made by edge/bootstrap.py."""
 
     ledger: Ledger
-    supervisors: Sequence[Supervisor]
+    crew: Crew
+    reload: Reload
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
@@ -66,7 +68,7 @@ class Agent:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
+        """Run until SIGTERM or SIGINT; SIGHUP takes up a changed configuration.
 
         Raises:
             ExceptionGroup: something ended that must not.
@@ -74,6 +76,7 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self.reload.ask)
         # A full disk takes nothing now: then the lot starts degraded, and its gates work.
         await asyncio.wait({self.ledger.durable()}, timeout=FIRST_COMMIT_S)
         _keep_the_loop_lively()
@@ -105,7 +108,8 @@ class Agent:
             self.housekeeping.run(),
             self.heartbeat.run(),
             self._finish_payments(),
-            *(supervisor.run() for supervisor in self.supervisors),
+            self.crew.run(),
+            self.reload.run(),
         ]
         return parts if self.link is None else [*parts, self.link.run()]
 

@@ -27,6 +27,7 @@ from edge.clock_record import ClockRecord
 from edge.clock_status import clock_status
 from edge.commitments import Commitments
 from edge.configuration import Configuration
+from edge.crew import Crew
 from edge.desk import LotDesk
 from edge.entering import Entering
 from edge.figures import EdgeFigures
@@ -53,6 +54,7 @@ from edge.owners import Owners
 from edge.payments import Payments
 from edge.price_list import PriceList
 from edge.promises import Promises
+from edge.reload import Reload
 from edge.settings import LaneSettings, Settings
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
@@ -215,8 +217,9 @@ def make_agent(
         lanes_by_reader={lane.reader: runners[lane.id] for lane in settings.lanes if lane.reader is not None},
         observer=observing,
     )
-    supervisors = [
-        Supervisor(
+    crew = Crew(
+        settings.drivers,
+        make=lambda driver: Supervisor(
             driver.name,
             make_driver(driver.kind, driver.name, driver.own),
             DeviceSink(translation=translation),
@@ -224,10 +227,18 @@ def make_agent(
             monotonic=monotonic,
             patience=PATIENCE.get(driver.kind),
             back_off=None if driver.kind == "mqtt" else LOCAL_WIRE,
-        )
-        for driver in settings.drivers
-    ]
-    switchboard.connect(settings, supervisors)
+        ),
+        on_change=switchboard.connect,
+    )
+    notifier = ServiceNotifier(environment)
+    reload = Reload(
+        settings=settings,
+        environment=environment,
+        crew=crew,
+        look_at=observing.look_at,
+        notifier=notifier,
+        clock=clock,
+    )
     gates = GateCommands(runners=runners)
     link = None
     if settings.cloud is not None and enrolment is not None:
@@ -278,12 +289,13 @@ def make_agent(
         runners=runners,
         ledger=ledger,
         prices=prices,
-        supervisors=supervisors,
+        driver_health=crew.health,
         clock=clock,
         store_path=settings.store.path,
         link_status=centre.status,
         clock_status=lambda: clock_status(clock.reading()),
         started_at=clock.now(),
+        more_faults=(reload.faults,),
     )
     desk = LotDesk(
         lot=settings.lot,
@@ -326,10 +338,10 @@ def make_agent(
             failed=lane_failed,
         ),
     )
-    notifier = ServiceNotifier(environment)
     return Agent(
         ledger=ledger,
-        supervisors=supervisors,
+        crew=crew,
+        reload=reload,
         promises=Promises(
             ledger=ledger,
             clock=clock,

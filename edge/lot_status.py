@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from drivers.supervisor import DriverHealth, DriverState, Supervisor
+from drivers.supervisor import DriverHealth, DriverState
 from edge.api.desk import (
     ClockStatus,
     DiskStatus,
@@ -43,7 +43,7 @@ BROKEN_DRIVERS: Mapping[DriverState, str] = {
 
 @dataclass(slots=True, kw_only=True)
 class LotStatus:
-    """One lot's status. `link_status` asks the line to the centre, `clock_status` how good the time is."""
+    """One lot's status. `link_status` asks the line to the centre, `clock_status` how good the time is, `more_faults` what else is to be mended."""
 
     lot: Lot
     gateway: str
@@ -51,19 +51,20 @@ class LotStatus:
     runners: Mapping[str, LaneRunner]
     ledger: Ledger
     prices: PriceList
-    supervisors: Sequence[Supervisor]
+    driver_health: Callable[[], Sequence[DriverHealth]]
     clock: Clock
     store_path: Path
     link_status: Callable[[], LinkStatus]
     clock_status: Callable[[], ClockStatus]
     started_at: datetime
     figures: Callable[[], Mapping[str, float]] = dict
+    more_faults: Sequence[Callable[[], Sequence[Fault]]] = ()
     _recent: list[EventLine] = field(default_factory=list)
 
     def view(self) -> StatusView:
         """The whole box now, see `Desk.status`."""
         now, link = self.clock.now(), self.link_status()
-        drivers = tuple(supervisor.health() for supervisor in self.supervisors)
+        drivers = tuple(self.driver_health())
         disk = shutil.disk_usage(self.store_path.parent)
         runners = self.runners.values()
         return StatusView(
@@ -121,6 +122,7 @@ class LotStatus:
         if link.state is LinkState.DOWN:
             faults.append(_line_fault(link))
         faults += [fault for fault in (clock_fault(self.clock_status()),) if fault is not None]
+        faults += [fault for told in self.more_faults for fault in told()]
         return sorted(faults, key=lambda fault: (not fault.waiting, not fault.stops))
 
     def _ledger_faults(self) -> Sequence[Fault]:

@@ -32,6 +32,10 @@ class ServiceNotifier:
         """Feed the watchdog."""
         self._send("WATCHDOG=1")
 
+    def reloading(self) -> None:
+        """A changed configuration is being taken up; `ready` ends it."""
+        self._send("RELOADING=1")
+
     def stopping(self) -> None:
         """The agent is going down on purpose."""
         self._send("STOPPING=1")

@@ -53,7 +53,8 @@ class Observing:
         self.counters = ReadingCounters()
         self._ledger = ledger
         self._clock = clock
-        self._spots = {device.lower(): spot for device, spot in sensors.items()}
+        self._spots: Mapping[str, SpotId] = {}
+        self.look_at(sensors)
         self._writer = f"{Tier.EDGE}:{ledger.epoch}"
         self._said: dict[tuple[str, str], datetime] = {}
         self._occupied = sum(1 for state in ledger.spot_states() if self._counts(state))
@@ -75,6 +76,10 @@ class Observing:
             self.counters.repeated += 1
             return self._ledger.durable()
         return self._update(spot, reading)
+
+    def look_at(self, sensors: Mapping[str, SpotId]) -> None:
+        """Learn which sensor looks at which spot, from now on."""
+        self._spots = {device.lower(): spot for device, spot in sensors.items()}
 
     def quarantine(self, reading: MalformedReading) -> asyncio.Future[None]:
         """Keep something aside that is no reading. A thing that repeats is stored once an hour."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from drivers.errors import DeviceUnreachable
 from drivers.ports import Command, Done, Move, MoveArm
 from drivers.supervisor import Supervisor
-from edge.settings import Settings
+from edge.settings import DriverSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,10 @@ class Switchboard:
     def __init__(self) -> None:
         self._by_device: dict[str, Supervisor] = {}
 
-    def connect(self, settings: Settings, supervisors: list[Supervisor]) -> None:
+    def connect(self, at_work: Sequence[tuple[DriverSettings, Supervisor]]) -> None:
         """Learn which driver has which device: a barrier unit by the table of its bus, a terminal by its driver's name."""
-        for driver, supervisor in zip(settings.drivers, supervisors, strict=True):
+        self._by_device.clear()
+        for driver, supervisor in at_work:
             self._by_device[driver.name] = supervisor
             units = driver.own.get("units")
             for unit in units if isinstance(units, Mapping) else ():

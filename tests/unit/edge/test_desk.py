@@ -37,7 +37,7 @@ def desk_of(lot: LotAtWork, link: LinkState = LinkState.NONE) -> LotDesk:
         runners=runners,
         ledger=lot.ledger,
         prices=lot.prices,
-        supervisors=(),
+        driver_health=tuple,
         clock=lot.premises.clock,
         store_path=lot.premises.path,
         link_status=lambda: LinkStatus(state=link, backlog=3),
