@@ -43,7 +43,7 @@ class SpotReading:
 
 
 class Input(StrEnum):
-    """Contacts that a lane's controller reports."""
+    """Contacts that a controller reports: a lane's, and the house's own. `BUTTON` asks for a ticket, `CALL_BUTTON` for a person."""
 
     ARMING_LOOP = "arming_loop"
     SAFETY_LOOP = "safety_loop"
@@ -51,6 +51,9 @@ class Input(StrEnum):
     ARM_DOWN = "arm_down"
     BUTTON = "button"
     FAULT = "fault"
+    CALL_BUTTON = "call_button"
+    FIRE_ALARM = "fire_alarm"
+    MAINS_FAILURE = "mains_failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,29 @@ class MalformedReading:
     raw: bytes
 
 
-Reading = SpotReading | InputReading | CodeReading | PlateReading | MalformedReading
+class Condition(StrEnum):
+    """What may be wrong with a device that prints or shows something."""
+
+    PAPER_LOW = "paper_low"
+    PAPER_OUT = "paper_out"
+    PAPER_JAM = "paper_jam"
+    COVER_OPEN = "cover_open"
+    NOT_TAKEN = "not_taken"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionReading:
+    """A device says how it is, when that changed and after its first answer: every condition that holds now.
+
+    Empty: it is ready. None: not known, since it does not answer.
+    """
+
+    device: str
+    conditions: frozenset[Condition] | None
+
+
+Reading = SpotReading | InputReading | CodeReading | PlateReading | MalformedReading | ConditionReading
 
 
 class Sink(Protocol):
@@ -148,7 +173,42 @@ class LookupPayment:
     key: str
 
 
-Command = MoveArm | TakePayment | LookupPayment
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOutput:
+    """Switch a lamp or a relay of `device` on or off; it stays so until told otherwise or until the driver ends."""
+
+    device: str
+    output: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrintSlip:
+    """Print a ticket or a receipt at `device`, and cut it: a title, lines, and `code` as a QR code where there is one.
+
+    `Done`: it is out. `CommandRefused`: it is not, and nothing of it comes later; the words name what is missing (a
+    `Condition`). `CommandUnanswered`: it may be out.
+    """
+
+    device: str
+    title: str
+    lines: tuple[str, ...] = ()
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowPlaces:
+    """The picture that signs and lamps follow: places left by type, and which spots are taken; None: not known.
+
+    A driver sends what changed, and shows the whole picture again when its wire is back. `Done`: what changed is on its way.
+    """
+
+    device: str
+    free: Mapping[str, int | None]
+    taken: Mapping[str, bool | None] = field(default_factory=dict)
+
+
+Command = MoveArm | TakePayment | LookupPayment | SwitchOutput | PrintSlip | ShowPlaces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,16 @@ import structlog
 
 from drivers.back_off import BackOff
 from drivers.errors import DeviceUnreachable, DriverError, DriverMisconfigured
-from drivers.ports import Command, Done, Driver, InputReading, MalformedReading, Reading, Sink
+from drivers.ports import (
+    Command,
+    ConditionReading,
+    Done,
+    Driver,
+    InputReading,
+    MalformedReading,
+    Reading,
+    Sink,
+)
 
 LOG = structlog.stdlib.get_logger("drivers.supervisor")
 
@@ -98,6 +107,8 @@ def _look_at(durable: asyncio.Future[None]) -> None:
 
 
 def _says_nothing(reading: Reading) -> bool:
+    if isinstance(reading, ConditionReading):
+        return reading.conditions is None
     return isinstance(reading, InputReading) and all(closed is None for closed in reading.closed.values())
 
 

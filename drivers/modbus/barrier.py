@@ -53,6 +53,9 @@ class InputSettings(DriverSettings):
     safety_loop: Address | None = 3
     button: Address | None = 4
     fault: Address | None = 5
+    call_button: Address | None = None
+    fire_alarm: Address | None = None
+    mains_failure: Address | None = None
 
     def addresses(self) -> dict[Input, int]:
         """Return the contacts that exist."""
