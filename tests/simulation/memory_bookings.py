@@ -102,7 +102,13 @@ def bookings_due(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.reservations.booking_add")
 def booking_add(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = {**_row(parameters), "created_at": db.now(), "at_risk": None, "risk_told": True}
+    row = {
+        **_row(parameters),
+        "created_at": db.now(),
+        "updated_at": db.now(),
+        "at_risk": None,
+        "risk_told": False,
+    }
     if _key(row) in db.table("reservations"):
         return []
     db.put("reservations", _key(row), row)
@@ -118,7 +124,8 @@ def booking_write(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     decides = parameters["was"] == "preparing" and row["state"] == "committed"
     if decides and not (known["deadline_at"] is not None and db.now() < known["deadline_at"]):
         return []
-    db.put("reservations", _key(row), {**known, **{name: row[name] for name in WRITTEN}})
+    changed = {**{name: row[name] for name in WRITTEN}, "updated_at": db.now()}
+    db.put("reservations", _key(row), {**known, **changed})
     return [{"id": row["id"]}]
 
 
@@ -162,12 +169,12 @@ def conflict_of_booking(db: MemoryDatabase, parameters: Mapping[str, Any]) -> An
 @answers("cloud.reservations.tell_processes")
 def tell_processes(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     db.say(parameters["word"])
-    return []
+    return [{"pg_notify": ""}]
 
 
 @answers("cloud.reservations.lock_within")
 def lock_within(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    return []
+    return [{"set_config": parameters["ms"]}]
 
 
 def _revisions(db: MemoryDatabase, id_: Any) -> list[Row]:

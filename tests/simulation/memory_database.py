@@ -50,6 +50,11 @@ def answers(*names: str) -> Callable[[Handler], Handler]:
     return register
 
 
+def name_of(sql: bytes) -> str:
+    """Which statement this is, "package.name"."""
+    return _NAMES[sql]
+
+
 class MemoryDatabase:
     """Tables by name, rows by key. `said` hears each NOTIFY once its transaction has committed, `committed` what each commit changed."""
 
@@ -108,14 +113,17 @@ class MemoryDatabase:
         yield MemoryConnection(self)
 
     def execute(self, sql: bytes, parameters: Mapping[str, Any]) -> Answer:
-        name = _NAMES[sql]
-        handler = HANDLERS.get(name)
-        if handler is None:
-            raise NotInMemory(name)
-        answer = handler(self, parameters)
+        answer = self.answer(name_of(sql), parameters)
         if self._depth == 0:
             self._commit()
         return answer
+
+    def answer(self, name: str, parameters: Mapping[str, Any]) -> Answer:
+        """What the stand-in of "package.name" says; what it changed is not committed yet."""
+        handler = HANDLERS.get(name)
+        if handler is None:
+            raise NotInMemory(name)
+        return handler(self, parameters)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:

@@ -32,6 +32,20 @@ def demands_apply(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     return []
 
 
+OF_NO_PROVIDER = {
+    "reservation_id": None,
+    "standing": None,
+    "stripe_payment_intent_id": None,
+    "create_attempt": 1,
+    "captured_minor": 0,
+    "lapses_at": None,
+    "refusal": "",
+    "unanswered": 0,
+    "due_at": None,
+}
+"""A payment at the lot's own terminal."""
+
+
 @answers("cloud.payments.payments_apply")
 def payments_apply(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     names = (
@@ -48,7 +62,7 @@ def payments_apply(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     for row in rows_of(parameters, *names):
         id_ = uuid_of(row["id"])
         known = db.table("payments").get(id_)
-        fresh = {**row, "id": id_, "demand_id": uuid_of(row["demand_id"]), "standing": None, "due_at": None}
+        fresh = {**row, "id": id_, "demand_id": uuid_of(row["demand_id"]), **OF_NO_PROVIDER}
         if known is None:
             db.put("payments", id_, fresh)
         elif known["version"] < row["version"]:
@@ -115,8 +129,11 @@ def payments_take_due(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answ
 
 @answers("cloud.payments.payment_make_due")
 def payment_make_due(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    wanted = uuid_or_none(parameters["payment"])
     for row in db.rows("payments"):
-        if row["standing"] is not None and row["stripe_payment_intent_id"] == parameters["intent"]:
+        intent = row["stripe_payment_intent_id"]
+        is_it = intent == parameters["intent"] if intent is not None else row["id"] == wanted
+        if row["standing"] is not None and is_it:
             db.put("payments", row["id"], {**row, "due_at": db.now()})
     return []
 

@@ -12,12 +12,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, ParamSpec
 from uuid import UUID
 
+from cloud.named_sql import named_sql
 from cloud.observability import Metrics
 from cloud.reservations.booking_rows import Booking
 from edge.store.cipher import PlateKeys
@@ -53,6 +54,7 @@ GATEWAY = f"gw-{LOT[:13]}-1"
 KEY, CLOUD_KEY = SigningKey.from_seed(b"l" * 32), SigningKey.from_seed(b"c" * 32)
 PLATES = PlateKeys(KEY.derive("plates"))
 METRICS = Metrics()
+PAYMENT_MAKE_DUE = named_sql("cloud.payments")["payment_make_due"]
 CALM_S = 3 * 3_600.0
 QUIET_EVERY_S = 20.0
 FIRST_S = 1_200
@@ -66,12 +68,20 @@ class Broken(AssertionError):
 class World:
     """One seed. `run` plays it to its end; `folder` is where the lot's disk is."""
 
-    def __init__(self, seed: int, folder: Path, *, show: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        *,
+        show: Callable[[str], None] | None = None,
+        database: Callable[[Callable[[], datetime]], MemoryDatabase] = MemoryDatabase,
+    ) -> None:
         self.seed = seed
         self.time = VirtualTime()
         self.trace = Trace(lambda: self.time.now_s, show)
         self.random = self._stream("world")
         self._folder = folder
+        self._make_database = database
         self.clock = TierClock(self.time, START_AT)
         self.lot_clock = TierClock(self.time, START_AT)
         self.seen: Counter[tuple[str, str]] = Counter()
@@ -98,7 +108,7 @@ class World:
 
     def _build(self) -> None:
         self.lot = the_lot()
-        self.database = MemoryDatabase(self.clock.now)
+        self.database = self._make_database(self.clock.now)
         self.network = Network(self._stream("network"), self.trace)
         self.provider = Provider(self._stream("provider"), self.trace)
         self.lot_failpoints = Arming("edge", self._stream("edge failpoints"), chance=0.6)
@@ -277,7 +287,8 @@ class World:
         row = self.booking_row(reservation)
         payment = None if row is None else self.database.table("payments").get(row["payment_id"])
         if payment is not None:
-            self.database.put("payments", payment["id"], {**payment, "due_at": self.clock.now()})
+            intent, id_ = payment["stripe_payment_intent_id"], payment["id"]
+            self.database.execute(PAYMENT_MAKE_DUE, {"intent": intent, "payment": id_})
 
     def told_committed(self, booking: Booking) -> None:
         """A driver was told that the booking stands."""

@@ -1,0 +1,191 @@
+"""PostgreSQL below the centre's services, with the stand-ins beside it: each statement is put to both, and their answers must be the same.
+
+Theory. The services get PostgreSQL's answer; the stand-ins' tables are what the checks read. So a day that is played over this is at once a day on
+the real SQL and the contract of every stand-in that it came to. The connection blocks: while PostgreSQL thinks nothing else happens and
+no virtual time passes, so the order of the day is the one that it has in memory, and so is the hash of its trace.
+
+PostgreSQL's clock is the day's. A schema before pg_catalog has functions of the clock's names that answer with the setting `lotgate.now`; columns
+whose default is the clock's get the new one. What takes its place is only the clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from cloud.database import connect
+from tests.simulation.memory_database import Answer, MemoryDatabase, Row, name_of
+from tests.simulation.sql_rows import KEPT, as_said, differences
+
+LOOK_AT_ALL_EVERY = 500
+"""Commits, between which the tables themselves are compared."""
+
+LEFT_OUT = frozenset(
+    {
+        "cloud.parking_lots.spots_see",
+        "cloud.parking_lots.counts_report",
+        "cloud.parking_lots.counts_recompute",
+        "cloud.parking_lots.counts_shown",
+        "cloud.parking_lots.lots_by_id",
+    }
+)
+"""What the stand-ins do not keep, for it is only shown to people: the services get what PostgreSQL says."""
+
+UNREAD = frozenset({"updated_at"})
+"""Columns of `SELECT *` that the services read nowhere."""
+
+CLOCK = """
+CREATE SCHEMA IF NOT EXISTS virtual;
+CREATE OR REPLACE FUNCTION virtual.now() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('lotgate.now')::timestamptz $$;
+CREATE OR REPLACE FUNCTION virtual.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+    AS $$ SELECT current_setting('lotgate.now')::timestamptz $$;
+"""
+DEFAULTS = """
+SELECT columns.table_name, columns.column_name FROM information_schema.columns AS columns
+  JOIN information_schema.tables AS tables USING (table_schema, table_name)
+ WHERE columns.table_schema = 'public' AND columns.column_default = 'now()' AND tables.table_type = 'BASE TABLE'
+"""
+PATH = "SET search_path = virtual, pg_catalog, public"
+TELL_TIME = "SELECT set_config('lotgate.now', %s, false)"
+
+_NESTED = re.compile(r"\([^()]*\)")
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+class Differs(AssertionError):
+    """A stand-in and the SQL that it stands in for do not say the same."""
+
+
+def set_virtual_clock(url: str) -> None:
+    """Make a migrated database's clock the setting `lotgate.now`, for connections with the search path `PATH`."""
+    with connect(url) as connection:
+        connection.execute(CLOCK.encode())
+        for row in connection.execute(DEFAULTS.encode()).fetchall():
+            names = (Identifier(row["table_name"]), Identifier(row["column_name"]))
+            connection.execute(SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT virtual.now()").format(*names))
+
+
+class TwinDatabase(MemoryDatabase):
+    """Two databases that are asked the same. The one at `url` is migrated, empty and nobody else's."""
+
+    def __init__(self, now: Callable[[], datetime], url: str) -> None:
+        super().__init__(now)
+        set_virtual_clock(url)
+        self._sql = connect(url)
+        self._sql.execute(PATH)
+        self._sql.execute("LISTEN lotgate_commit")
+        self._sql.add_notify_handler(lambda notice: self._heard.append(notice.payload))
+        self._heard: list[str] = []
+        self._told_at: datetime | None = None
+        self._commits = 0
+        self.asked: dict[str, int] = {}
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._sql.close()
+
+    def execute(self, sql: bytes, parameters: Mapping[str, Any]) -> Answer:
+        name = name_of(sql)
+        self.asked[name] = self.asked.get(name, 0) + 1
+        expected: Answer | psycopg.Error
+        try:
+            expected = self.answer(name, parameters)
+        except psycopg.Error as error:
+            expected = error
+        try:
+            actual = self._ask(sql, parameters)
+        except psycopg.Error as error:
+            if type(expected) is not type(error):
+                raise Differs(
+                    f"{name} of {dict(parameters)}: {expected} in memory, {error!r} in SQL"
+                ) from error
+            raise
+        if isinstance(expected, psycopg.Error):
+            raise Differs(f"{name} of {dict(parameters)}: {expected!r} in memory, {actual} in SQL")
+        if name not in LEFT_OUT:
+            _require_same(name, parameters, _is_ordered(sql), expected, actual)
+        if self._depth == 0:
+            self._commit()
+        return actual
+
+    def _ask(self, sql: bytes, parameters: Mapping[str, Any]) -> list[Row]:
+        self._tell_time()
+        cursor = self._sql.execute(sql, parameters)
+        return cursor.fetchall() if cursor.description is not None else []
+
+    def _tell_time(self) -> None:
+        now = self.now()
+        if now != self._told_at:
+            self._sql.execute(TELL_TIME, (now.isoformat(),))
+            self._told_at = now
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        try:
+            async with super().transaction():
+                with self._sql.transaction():
+                    yield
+        except BaseException:
+            self._told_at = None  # what was set in it is rolled back
+            raise
+
+    def _commit(self) -> None:
+        heard, self._heard = self._heard, []
+        if heard != list(self._words):
+            raise Differs(f"said in memory: {self._words}; in SQL: {heard}")
+        super()._commit()
+        self._commits += 1
+        if self._commits % LOOK_AT_ALL_EVERY == 0:
+            self.require_same_rows()
+
+    def require_same_rows(self) -> None:
+        """Both keep the same rows.
+
+        Raises:
+            Differs: they do not.
+        """
+        for table, kept in KEPT.items():
+            stored = self._sql.execute(kept.sql).fetchall()
+            found = differences(kept, self.table(table), stored)
+            if found:
+                raise Differs(f"{table}: {found[:5]}")
+
+
+def _is_ordered(sql: bytes) -> bool:
+    """Whether the answer's order is asked for: ORDER BY at the end, in no parentheses, of what only reads."""
+    text = _COMMENT.sub("", sql.decode())
+    while (flat := _NESTED.sub("", text)) != text:
+        text = flat
+    return text.lstrip().startswith("SELECT") and "ORDER BY" in text
+
+
+def _require_same(
+    name: str, parameters: Mapping[str, Any], ordered: bool, expected: Answer, actual: list[Row]
+) -> None:
+    if not expected and not actual:
+        return
+    columns = [column for column in actual[0] if column not in UNREAD] if actual else list(expected[0])
+    try:
+        memory = [tuple(row[column] for column in columns) for row in expected]
+    except KeyError as missing:
+        raise Differs(f"{name}: the stand-in's answer has no column {missing}") from missing
+    real = [tuple(row[column] for column in columns) for row in actual]
+    if not ordered:
+        memory, real = sorted(memory, key=as_said), sorted(real, key=as_said)
+    if memory == real:
+        return
+    if len(memory) == len(real):
+        pairs = [pair for row in zip(memory, real, strict=True) for pair in zip(columns, *row, strict=True)]
+        told = [
+            f"{column}: {one!r} in memory, {other!r} in SQL" for column, one, other in pairs if one != other
+        ]
+    else:
+        told = [f"in memory {memory}", f"in SQL {real}"]
+    raise Differs("\n".join([f"{name} of {dict(parameters)}", *told]))
