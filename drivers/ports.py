@@ -32,7 +32,7 @@ class SpotReading:
     the message where its source numbers messages (ChirpStack's deduplicationId, session and frame counter), so that a
     second delivery has no second effect; None where the source does not. `occurred_at` is the source's own time, aware
     UTC, None where it has none. `attributes` are further readings in the terms of `lotgate decode` (temperature_c,
-    battery_v, …).
+    battery_v, …). `lost`: the source itself no longer hears the sensor, so nothing is known of the spot; `occupied` is None then.
     """
 
     device: str
@@ -40,6 +40,7 @@ class SpotReading:
     key: str | None = None
     occurred_at: datetime | None = None
     attributes: Mapping[str, object] = field(default_factory=dict)
+    lost: bool = False
 
 
 class Input(StrEnum):
@@ -208,7 +209,24 @@ class ShowPlaces:
     taken: Mapping[str, bool | None] = field(default_factory=dict)
 
 
-Command = MoveArm | TakePayment | LookupPayment | SwitchOutput | PrintSlip | ShowPlaces
+class SensorOrder(StrEnum):
+    """What a sensor can be told."""
+
+    REPORT_EVERY = "report_every"
+    RECALIBRATE = "recalibrate"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellSensor:
+    """Tell the sensor `device`; `seconds` belongs to REPORT_EVERY. A sensor that sleeps hears it after its own next word."""
+
+    device: str
+    order: SensorOrder
+    seconds: int | None = None
+
+
+Command = MoveArm | TakePayment | LookupPayment | SwitchOutput | PrintSlip | ShowPlaces | TellSensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

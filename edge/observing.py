@@ -2,7 +2,8 @@
 
 Every reading that says something of a spot is an update of it, numbered. A message that its source numbered is taken once: its key
 is written in the same transaction, and a repetition is answered when the first one is durable. A reading that is older than what is
-known of its spot (a gateway delivers its backlog) changes nothing, and its key is kept all the same. A source's own time is believed where
+known of its spot (a gateway delivers its backlog) changes nothing, and its key is kept all the same. Of a sensor that its source no longer
+hears, the spot becomes unknown until it is heard. A source's own time is believed where
 it is near ours; else the reading happened when it arrived.
 
 A sensor does not know whose car it sees: nothing here opens or closes a stay.
@@ -69,7 +70,7 @@ class Observing:
         if spot is None:
             self.counters.unknown_device += 1
             return self._keep_aside(reading.device, "device", "no [[sensors]] entry names this device", b"")
-        if reading.occupied is None:
+        if reading.occupied is None and not reading.lost:
             self.counters.without_state += 1
             return self._ledger.durable()
         if reading.key is not None and (reading.device, reading.key) in self._ledger.keys:
@@ -88,9 +89,10 @@ class Observing:
 
     @property
     def unexplained(self) -> int:
-        """Spots seen occupied less vehicles on record as inside; 0 where not every spot has a sensor that has spoken."""
+        """Spots seen occupied less vehicles on record as inside; 0 where not every spot has a sensor that speaks."""
         spots = self._ledger.lot.spots
-        if not spots or any(self._ledger.spot_state(spot.id, self._writer) is None for spot in spots):
+        states = [self._ledger.spot_state(spot.id, self._writer) for spot in spots]
+        if not spots or any(state is None or state.state == State.UNKNOWN for state in states):
             return 0
         return self._occupied - len(self._ledger.open_stays())
 
@@ -107,7 +109,7 @@ class Observing:
             spot=spot,
             writer=self._writer,
             n=1 if known is None else known.n + 1,
-            state=str(State.OCCUPIED if reading.occupied else State.FREE),
+            state=str(_said(reading)),
             source=reading.device,
             occurred_at=occurred_at,
         )
@@ -140,6 +142,12 @@ class Observing:
         self._said[device, field] = now
         record = quarantined(device, field, problem, raw, now)
         return self._ledger.commit(Change(quarantine=(record,), events=(quarantine_fact(record),)))
+
+
+def _said(reading: SpotReading) -> State:
+    if reading.occupied is None:
+        return State.UNKNOWN
+    return State.OCCUPIED if reading.occupied else State.FREE
 
 
 def quarantined(source: str, field: str, problem: str, raw: bytes, now: datetime) -> QuarantinedRecord:

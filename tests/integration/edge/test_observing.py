@@ -71,6 +71,16 @@ async def test_a_repetition_is_answered_only_when_the_first_one_is_durable(premi
     assert first.done()
 
 
+async def test_a_spot_whose_sensor_is_no_longer_heard_is_unknown_until_it_is(
+    premises: Premises, ledger: Ledger, observing: Observing
+) -> None:
+    await observing.observe(reading(True))
+    await observing.observe(SpotReading(device="eui-a-001", occupied=None, lost=True))
+    assert state_of(premises, ledger) == (2, "unknown")
+    await observing.observe(reading(True))
+    assert state_of(premises, ledger) == (3, "occupied")
+
+
 async def test_an_older_reading_that_arrives_late_changes_nothing(
     premises: Premises, ledger: Ledger, observing: Observing
 ) -> None:
