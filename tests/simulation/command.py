@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from tests.simulation.coverage import SEEN, count_tables
 from tests.simulation.world import Broken, World
 
 
@@ -32,12 +33,15 @@ class Played:
     reached: dict[str, int]
     struck: dict[str, int]
     seen: dict[str, int]
+    rows: dict[str, int]
 
 
 def play(seed: int, *, show: bool = False) -> Played:
     """One seed, in a folder of its own."""
     started_s = time.process_time()
     failure = ""
+    count_tables()
+    SEEN.clear()
     with tempfile.TemporaryDirectory(prefix="lotgate-simulation-") as folder, _quietly():
         world = World(seed, Path(folder), show=_print if show else None)
         try:
@@ -53,6 +57,7 @@ def play(seed: int, *, show: bool = False) -> Played:
         reached=dict(world.lot_failpoints.reached + world.cloud_failpoints.reached),
         struck=dict(world.lot_failpoints.struck + world.cloud_failpoints.struck),
         seen={" ".join(key): count for key, count in world.seen.items()},
+        rows=dict(SEEN),
     )
 
 
@@ -62,6 +67,7 @@ def _quietly() -> Iterator[None]:
     journal = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     gc.collect()
+    gc.freeze()
     gc.disable()
     try:
         yield

@@ -218,7 +218,10 @@ class WebDriver:
                 world.trace.add(plan.key, f"not confirmed: {error}")
                 return
             else:
-                self.committed = booking.state is CoordinatorState.COMMITTED
+                if booking.state is not CoordinatorState.COMMITTED:  # nothing is decided: asked again
+                    await asyncio.sleep(world.random.uniform(1, 20))
+                    continue
+                self.committed = True
                 world.told_committed(booking)
                 return
 
