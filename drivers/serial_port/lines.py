@@ -25,6 +25,7 @@ from drivers.errors import MalformedInput
 from drivers.ports import CodeReading, MalformedReading
 from drivers.serial_port.framing import CR, ETX, LF, Broken, CountedFramer, DelimitedFramer, Framer
 from drivers.serial_port.symbologies import GS1_SYMBOLOGIES, HONEYWELL, aim_identifier, gs1_elements
+from drivers.wiegand import read_wiegand
 
 HEX = re.compile(r"[0-9A-Fa-f]+")
 FACILITY_AND_CARD = re.compile(r"([0-9]{1,5}),([0-9]{1,5})")
@@ -189,18 +190,13 @@ def _wiegand(frame: bytes, _talk: ReaderTalk) -> _Scan:
     digits = _hexadecimal(frame, range(1, 10))
     word = int(digits, 16)
     bits = 26 if len(digits) <= 7 else 34
-    if word >> bits:
-        raise MalformedInput("word", f"{digits} does not fit {bits} bits")
-    half = bits // 2
-    first, second = word >> half, word & ((1 << half) - 1)
-    if first.bit_count() % 2 or not second.bit_count() % 2:
-        raise MalformedInput("parity", f"{digits} as {bits} bits has wrong parity")
+    card = read_wiegand(word, bits)
     attributes = {
         "format": "wiegand",
         "bits": bits,
         "raw": f"{word:X}",
-        "facility": word >> 17 & (0xFF if bits == 26 else 0xFFFF),
-        "card": word >> 1 & 0xFFFF,
+        "facility": card.facility,
+        "card": card.card,
         "parity_ok": True,
     }
     return _Scan(text=digits, attributes=attributes)
