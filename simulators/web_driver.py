@@ -28,6 +28,7 @@ ANSWER_S = 20.0
 AUTHENTICATES_S = 30.0
 LOOK_EVERY_S = 0.1
 SERVER_ERROR = 500
+NOT_DECIDED = 202
 BOOKED = "booked"
 
 
@@ -122,7 +123,13 @@ class Web:
             NoAnswer: neither booked nor refused.
         """
         began_s = time.monotonic()
-        answer = await self._post(f"/api/v1/reservations/{draft.reservation}/confirm", {}, draft.wish)
+        path = f"/api/v1/reservations/{draft.reservation}/confirm"
+        answer = await self._post(path, {}, draft.wish)
+        while answer.status_code == NOT_DECIDED and time.monotonic() < began_s + ANSWER_S:
+            await asyncio.sleep(float(answer.headers.get("Retry-After", LOOK_EVERY_S)))
+            answer = await self._post(path, {}, draft.wish)
+        if answer.status_code == NOT_DECIDED:
+            raise self._failed(draft.wish, f"{path}: not decided in {ANSWER_S:g} s")
         said: Mapping[str, Any] = answer.json() if answer.content else {}
         reason = "" if answer.is_success else str(said.get("reason") or answer.status_code)
         self._note(

@@ -2,6 +2,10 @@
 
 In this process they come one after the other (cloud/reservations/turns); between processes the lot's row decides, for which nobody waits long. Who
 cannot get anything any more does not queue for that row: it is seen without holding anything, and the answer touches the reservation alone.
+
+Several may begin the same draft: its driver at two processes, the provider's webhook, a process that stood still. Whoever comes second, under the lock,
+answers what the first one wrote, whatever that was: a driver who has heard a no is not booked by an older question of his own, and one whose no was
+followed by a place of the cloud's own hears of that.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from cloud.reservations.booking_rows import (
     before_it,
     held,
     hold_lot,
+    latest,
     protocol_now,
     unheard_of,
 )
@@ -110,7 +115,9 @@ class Beginning:
             region = await hold_lot(connection, lot)
             booking = await held(connection, known.id, known.revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
-                return Moved(booking=booking or unheard_of(str(known.id), known.revision))
+                return Moved(booking=await _as_it_is(connection, known, booking))
+            if known.written_at is not None and known.written_at != booking.written_at:
+                return Moved(booking=booking)  # answered since this was asked
             booking = replace(booking, transaction=replace(booking.transaction, reason=""))
             line = await self._link.standing(connection, lot)
             if not await self._may_begin(connection, booking):
@@ -191,15 +198,31 @@ class Beginning:
 
     async def _refuse_as_full(self, known: Booking) -> Booking:
         """We had places and they are taken: there is nothing to wait for, and the money goes free. Touches nothing of the lot."""
+        try:
+            moved = await self._ended_as_full(known)
+        except LockNotAvailable:
+            return known.because(NoReason.BUSY)
+        self._errands.carry_on(moved.errands)
+        return moved.booking
+
+    async def _ended_as_full(self, known: Booking) -> Moved:
         async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(QUERIES["lock_within"], {"ms": f"{LOCK_WITHIN_MS}ms"})
             booking = await held(connection, known.id, known.revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
-                return booking or unheard_of(str(known.id), known.revision)
+                return Moved(booking=await _as_it_is(connection, known, booking))
             now = await protocol_now(connection)
             after, effects = step(booking.transaction, GivenUp(), now)
             ended = replace(booking, transaction=after).because(NoReason.FULL)
-            moved = await self._commit.carry_out(
+            return await self._commit.carry_out(
                 connection, "", before=booking, after=ended, effects=effects, now=now
             )
-        self._errands.carry_on(moved.errands)
-        return moved.booking
+
+
+async def _as_it_is(
+    connection: AsyncConnection[DictRow], known: Booking, now_held: Booking | None
+) -> Booking:
+    """What became of a draft that is none any more: the revision after it where that has taken its payment on."""
+    if now_held is None:
+        return unheard_of(str(known.id), known.revision)
+    return await latest(connection, known.id) or now_held if now_held.transaction.superseded else now_held

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID, uuid5
 
@@ -35,6 +35,7 @@ from cloud.reservations.booking_rows import (
 )
 from cloud.reservations.changing import OPEN, BookingChanges, Change
 from cloud.reservations.coordination import Coordination
+from cloud.reservations.drafts import drafted
 from cloud.reservations.kept_promises import KeptPromises
 from cloud.reservations.kiosk_facts import KIOSK
 from cloud.reservations.ports import Held, LotLink, MoneyWanted, PaymentHold, TariffSource
@@ -43,18 +44,14 @@ from parking.clock import Clock
 from parking.ids import LotId, SpotId
 from parking.interval import Interval
 from parking.lot import SpotType
-from sync.booking import CoordinatorState, Transaction
-from sync.coordinator import step
-from sync.coordinator_news import Draft
+from sync.booking import CoordinatorState
 from sync.keys import SigningKey
 from sync.tokens import KeyRole, Token, TokenKind, TokenSigner, whole_seconds
-from sync.transaction import NoReason, TransactionId
+from sync.transaction import NoReason
 
 QUERIES = named_sql("cloud.reservations")
 
 QUOTE_HOLDS = timedelta(minutes=10)
-DRAFT_HOLDS = timedelta(minutes=20)
-"""Real time: longer than the quote, so that a driver may still be authenticating when it ends."""
 # Any fixed id: reservations have ids drawn under it from user and Idempotency-Key.
 DRAWN = UUID("9d2f6c1e-0b1a-4f2f-8b5d-6a1c0f4e7a55")
 
@@ -174,7 +171,7 @@ class BookingService:
         return await self._offered(known)
 
     async def confirm(self, user: str, reservation: UUID) -> Booking:
-        """Begin, and answer with what was decided.
+        """Begin, and answer with what was decided; with what is neither booked nor refused where nothing is decided yet, to be asked again.
 
         Raises:
             NotFound: the user has no such reservation.
@@ -191,12 +188,12 @@ class BookingService:
                     "confirm it with the provider" if money is Held.WAITING else "book anew",
                 )
         booking = await self.begun(booking)
-        if booking.state is CoordinatorState.COMMITTED:
-            return booking
-        raise await self._lost(booking)
+        if booking.is_refused:
+            raise await self._lost(booking)
+        return booking
 
     async def begun(self, booking: Booking) -> Booking:
-        """The same after its decision; a draft begins. The money is held."""
+        """The same after its decision, or as it is where that takes too long; a draft begins. The money is held."""
         if booking.state is CoordinatorState.DRAFT:
             booking = await self._coordination.begin(booking)
         if booking.state is CoordinatorState.PREPARING:
@@ -246,9 +243,13 @@ class BookingService:
         if draft.payment is not None:
             return known, await self._offered(draft)
         decided = await self.begun(draft)
-        if decided.state is not CoordinatorState.COMMITTED:
+        if decided.is_refused:
             raise await self._lost(decided)
-        return decided, None
+        return (
+            (decided, None)
+            if decided.state is CoordinatorState.COMMITTED
+            else (known, Offered(booking=decided))
+        )
 
     async def alternatives(self, booking: Booking) -> Alternatives:
         """What else there is in the window of a booking that may not be kept."""
@@ -274,9 +275,10 @@ class BookingService:
         booking = await self.read(user, reservation)
         newest = await self._newest(booking)
         if newest.state in OPEN:
-            given_up = await self._coordination.give_up(newest)
-            if newest.revision == booking.revision:
-                return given_up
+            await self._coordination.give_up(newest)
+            booking = await self.read(user, reservation)  # it may have been decided before that was heard
+            if booking.state is not CoordinatorState.COMMITTED:
+                return booking
         if booking.status in {BookingStatus.CANCELLED, BookingStatus.CANCEL_PENDING} or booking.lot is None:
             return booking
         if booking.status is not BookingStatus.ACTIVE:
@@ -337,7 +339,7 @@ class BookingService:
             quote = opened(told_quote, self._key.public, now=now)
             require_bookable(quote.window, self._clock.now())
             payment = uuid5(id_, "payment") if quote.amount_minor else None
-            booking = _drafted(user, id_, quote, now, spot=spot, payment=payment, asked=asked)
+            booking = drafted(user, id_, quote, now, spot=spot, payment=payment, asked=asked)
             if await add(connection, booking) and payment is not None:
                 wanted = MoneyWanted(
                     payment=payment,
@@ -363,37 +365,3 @@ class BookingService:
             reason=reason,
             alternatives=await self.alternatives(booking),
         )
-
-
-def _drafted(
-    user: str,
-    id_: UUID,
-    quote: Quote,
-    now: datetime,
-    *,
-    spot: UUID | None,
-    payment: UUID | None,
-    asked: bytes,
-) -> Booking:
-    """The row of a draft."""
-    empty = Transaction(id=TransactionId(reservation=str(id_), revision=1))
-    news = Draft(type=quote.type, window=quote.window, expires_at=now + DRAFT_HOLDS)
-    transaction, _ = step(empty, news, now)
-    return Booking(
-        transaction=transaction,
-        lot=quote.lot,
-        user=user,
-        status=BookingStatus.DRAFT,
-        spot=spot,
-        guarantee=Guarantee.TYPE if spot is None else Guarantee.SPOT,
-        quote={
-            "id": str(quote.id),
-            "tariff": quote.tariff,
-            "factor_1e4": quote.factor_1e4,
-            "expires_at": quote.expires_at.isoformat(),
-        },
-        amount_minor=quote.amount_minor,
-        currency=quote.currency,
-        payment=payment,
-        request_hash=asked,
-    )

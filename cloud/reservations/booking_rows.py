@@ -56,7 +56,8 @@ class Booking:
     `link_session` is the session of the lot's link at the begin: a PREPARE goes into no other. `told_n` is the decision's number in the
     list of the lot's gateway. `payment` None: nothing is to be paid. `amount_minor` is the price of the whole window, `payment` is of what
     this revision adds to it, and `give_back_minor` what it takes off, due when the lot has the change. `cuts`: it gives up time that the lot
-    holds; `cut_n` is the number of the document that says so. `at_risk`: why the promise may not be kept.
+    holds; `cut_n` is the number of the document that says so. `at_risk`: why the promise may not be kept. `written_at`: when the row was last
+    written, by the database; None of what was never read.
     """
 
     transaction: Transaction
@@ -78,6 +79,7 @@ class Booking:
     give_back_minor: int = 0
     at_risk: str | None = None
     created_at: datetime | None = field(default=None, compare=False)
+    written_at: datetime | None = field(default=None, compare=False)
 
     @property
     def id(self) -> UUID:
@@ -103,6 +105,13 @@ class Booking:
     def type_word(self) -> str | None:
         """The type of place, as it is stored."""
         return None if self.transaction.type is None else str(self.transaction.type)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it is not booked and nothing but its driver can make it so any more; what is neither this nor committed is not decided."""
+        if self.state is CoordinatorState.DRAFT:
+            return self.transaction.reason == NoReason.LINK_DOWN
+        return self.state is CoordinatorState.ABORTED
 
     def because(self, reason: NoReason) -> Booking:
         """The same with why it was not booked."""
@@ -230,6 +239,7 @@ def _booking(row: DictRow) -> Booking:
         give_back_minor=row["give_back_minor"],
         at_risk=row["at_risk"],
         created_at=row["created_at"],
+        written_at=row["updated_at"],
     )
 
 

@@ -19,11 +19,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from psycopg import AsyncConnection, OperationalError
-from psycopg.errors import UndefinedTable
+from psycopg.errors import LockNotAvailable, UndefinedTable
 from psycopg.rows import DictRow
 from psycopg_pool import PoolTimeout
 
@@ -31,7 +32,7 @@ from cloud.database import Database
 from cloud.facts import Origin, require_uuid
 from cloud.named_sql import named_sql
 from cloud.parking_lots.service import ParkingLots
-from cloud.reservations.beginning import Beginning
+from cloud.reservations.beginning import LOCK_WITHIN_MS, Beginning
 from cloud.reservations.booking_rows import (
     Booking,
     held,
@@ -74,6 +75,8 @@ LOG = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 1.0
 DUE_AT_ONCE = 100
+WAITS_PAST_DEADLINE = timedelta(seconds=2)
+"""A driver who waits for a decision goes no longer without an answer."""
 
 
 class Coordination:
@@ -120,19 +123,26 @@ class Coordination:
         return await self._beginning.begin(booking)
 
     async def decision(self, booking: Booking) -> Booking:
-        """Wait until the transaction is decided, at most until its deadline; past it, whoever waits decides that."""
+        """Wait until the transaction is decided, at most until its deadline; past it, whoever waits decides that. Where that cannot be, since
+        somebody holds the lot or the row, it is answered undecided before long.
+        """
         with self._words.waiting_for(booking.id) as said:
             while True:
                 said.clear()
-                async with self._database.connection() as connection:
-                    now = await protocol_now(connection)
-                    known = await latest(connection, booking.id) or booking
+                now, known = await self._looked(booking)
                 if known.state is not CoordinatorState.PREPARING:
                     return known
                 deadline_at = known.transaction.deadline_at or now
                 if now >= deadline_at:
                     await self.take_over(known.id, known.revision)
+                if now >= deadline_at + WAITS_PAST_DEADLINE:
+                    return (await self._looked(booking))[1]
                 await _first(said, min(max(0.05, (deadline_at - now).total_seconds()), LOOK_EVERY_S))
+
+    async def _looked(self, booking: Booking) -> tuple[datetime, Booking]:
+        async with self._database.connection() as connection:
+            now = await protocol_now(connection)
+            return now, await latest(connection, booking.id) or booking
 
     async def give_up(self, booking: Booking) -> Booking:
         """The driver walks away before the decision."""
@@ -245,21 +255,29 @@ class Coordination:
         return len(rows)
 
     async def take_over(self, reservation: UUID, revision: int) -> None:
-        """Go on with a transaction whose worker is silent, or whose deadline has passed; nothing where another process does."""
+        """Go on with a transaction whose worker is silent, or whose deadline has passed; nothing where another process does, or holds the lot."""
         async with self._database.connection() as connection:
             booking = await latest(connection, reservation)
         if booking is None or booking.lot is None or booking.revision != revision:
             return
+        try:
+            errands = await self._taken_over(booking.lot, booking)
+        except LockNotAvailable:
+            LOG.info("taken over later: somebody holds it", reservation=str(reservation))
+            return
+        self._errands.carry_on(errands)
+
+    async def _taken_over(self, lot: UUID, booking: Booking) -> Sequence[Errand]:
         async with self._database.connection() as connection, connection.transaction():
-            region = await hold_lot(connection, booking.lot)
-            known = await held(connection, reservation, revision)
+            await connection.execute(QUERIES["lock_within"], {"ms": f"{LOCK_WITHIN_MS}ms"})
+            region = await hold_lot(connection, lot)
+            known = await held(connection, booking.id, booking.revision)
             if known is None:
-                return
+                return ()
             lease = known.transaction.lease
             mine = lease.holder == self._worker and not lease.is_over(await protocol_now(connection))
             news: News = Tick(token=lease.token) if mine else TakeOver(worker=self._worker)
-            moved = await self._commit.hear(connection, region, known, news)
-        self._errands.carry_on(moved.errands)
+            return (await self._commit.hear(connection, region, known, news)).errands
 
     def carry_on(self, errands: Sequence[Errand]) -> None:
         """What moves money goes on by itself; whoever waits for the booking need not wait for it."""

@@ -29,8 +29,11 @@ from cloud.reservations.schemas import (
 )
 from cloud.staff import staff
 from parking.lot import SpotType
+from sync.booking import CoordinatorState
 
 router = APIRouter(prefix="/api/v1", tags=["reservations"])
+
+ASK_AGAIN_S = "1"
 
 User = Annotated[str, Depends(staff)]
 IdempotencyKey = Annotated[
@@ -68,9 +71,16 @@ async def reserve_spot(  # noqa: PLR0917 - FastAPI hands them over by name
 
 
 @router.post("/reservations/{reservation}/confirm", summary="The payment is confirmed: book it")
-async def confirm(request: Request, reservation: UUID, user: User) -> ReservationView:
-    """What was decided, within 8 s: booked, or 409 with the reason and alternatives. Asking again tells the same."""
-    return reservation_view(await _bookings(request).confirm(user, reservation))
+async def confirm(request: Request, response: Response, reservation: UUID, user: User) -> ReservationView:
+    """What was decided, within 8 s: booked, or 409 with the reason and alternatives. Asking again tells the same. 202 where nothing is decided yet:
+    it may be booked or not, and asking again after `Retry-After` seconds tells.
+    """
+    booking = await _bookings(request).confirm(user, reservation)
+    if booking.state is not CoordinatorState.COMMITTED:
+        response.status_code = 202
+        response.headers["Location"] = f"/api/v1/reservations/{reservation}"
+        response.headers["Retry-After"] = ASK_AGAIN_S
+    return reservation_view(booking)
 
 
 @router.get("/reservations", summary="My reservations")

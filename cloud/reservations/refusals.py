@@ -12,7 +12,6 @@ SENTENCES: Mapping[str, str] = {
     NoReason.WOULD_NOT_PACK: "no single place is free for all of this time",
     NoReason.TYPE_NOT_HERE: "this lot has no place of this type",
     NoReason.LINK_DOWN: "the line to this lot is down, and nothing of it can be sold from here now",
-    NoReason.BUSY: "many are booking here at this moment, and this booking is not decided yet: ask again in a moment",
     NoReason.DEADLINE: "the lot did not answer in time; nothing was booked and nothing will be taken",
     NoReason.MET_BY_FACT: "just taken: somebody drove onto this place",
     NoReason.CATCHING_UP: "the lot is catching up after an outage and sells nothing right now",

@@ -211,8 +211,8 @@ class Cars:
 
 
 def _is_to_be_asked_again(answer: httpx.Response) -> bool:
-    """Not paid as far as is known yet, or so busy there that asking again may book it."""
-    return answer.status_code == 402 or (answer.status_code == 409 and answer.json().get("reason") == "busy")
+    """Not paid as far as is known yet, or not decided."""
+    return answer.status_code in {202, 402}
 
 
 def soon() -> datetime:
