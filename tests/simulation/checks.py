@@ -169,7 +169,7 @@ class Checks:
     def pass_refused(self, reservation: str, reason: Reason) -> None:
         """A driver with a pass was turned away. Whoever is early may have to wait for the window where the lot is full."""
         rows = self._revisions(UUID(reservation))
-        is_early = reason is Reason.NOT_YET and self._world.lot_clock.now() < rows[-1]["starts_at"]
+        is_early = reason is Reason.NOT_YET and self._world.clock.now() < rows[-1]["starts_at"]
         boot = self._world.lot_tier.boot
         brim_full = boot is not None and len(boot.ledger.open_stays()) >= len(self._world.lot.spots)
         if reason is Reason.BOOKED_BUT_FULL and brim_full:
@@ -210,7 +210,7 @@ class Checks:
             assert state != "committed", f"{part} against {state}"
         elif part.state is ParticipantState.PREP and part.claim is not None:
             ends_at = None if part.window is None else part.window.ends_at
-            if ends_at is None or ends_at > self._world.lot_clock.now():
+            if ends_at is None or ends_at > self._world.clock.now():
                 assert self.card[part.claim].state is ClaimState.HELD, f"{part} lost its claim"
 
     def _one_owner(self, spot: str) -> None:

@@ -17,6 +17,7 @@ from drivers.errors import CommandUnanswered
 from drivers.ports import Command, Done, TakePayment
 from edge.bookings import Bookings
 from edge.change import Change
+from edge.clock_record import ClockRecord
 from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.entering import Entering
@@ -24,11 +25,13 @@ from edge.errors import StoreError, StoreUnwritable
 from edge.lane_log import LotLaneLog
 from edge.lane_ports import Closing
 from edge.lane_runner import LaneRunner
+from edge.kiosk_sales import KioskSales
 from edge.leaving import Leaving
 from edge.ledger import Ledger
 from edge.line import LinkSettings
 from edge.link import Link
 from edge.link_picture import LinkPicture
+from edge.lot_clock import KEPT_AS, LotClock, clock_kept_in
 from edge.owners import Owners
 from edge.payments import Payments
 from edge.price_list import PriceList
@@ -36,6 +39,7 @@ from edge.promises import Promises
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
 from edge.store.store import NumberedChange
+from edge.system_clock import Machine
 from edge.terminals import Terminals
 from edge.ticket_office import TicketOffice
 from edge.writer import Commit
@@ -48,10 +52,13 @@ from tests.simulation.disk import Disk
 from tests.simulation.gates import Gate
 from tests.simulation.network import Network
 from tests.simulation.trace import Trace
-from tests.simulation.virtual_time import Killed, TierClock
+from tests.simulation.virtual_time import Killed, RawClock, TierClock
 
 LEDGER = "ledger.sqlite"
 PAYMENTS_EVERY_S = 60.0
+CLOCK_EVERY_S = 20.0
+"""Production looks every second whether the centre is silent; silence is five minutes long."""
+TERMINALS = {"in": "kiosk", "out": "terminal"}
 
 
 class VirtualWriter:
@@ -116,12 +123,13 @@ class Boot:
     def __init__(self, tier: LotTier, disk: Disk) -> None:
         self.tier = tier
         self.alive = True
-        random, clock = tier.random, tier.clock
+        random = tier.random
         self.failpoints = tier.failpoints(self._struck)
         self.opened = open_store(
             disk.folder / LEDGER, cipher=tier.plates, failpoints=self.failpoints, epoch=tier.epoch
         )
         self.writer = VirtualWriter(self.opened.store.commit, random)
+        self.clock = clock = LotClock(tier.machine(), kept=clock_kept_in(self.opened.store))
         self.ledger = Ledger.open(
             self.opened.store,
             self.writer,
@@ -132,12 +140,14 @@ class Boot:
             clock=clock,
             fenced=self.opened.fenced,
             losses=self.opened.losses,
+            carried=lambda: {KEPT_AS: clock.kept()},
         )
+        ClockRecord(ledger=self.ledger, clock=clock).begin()
         self._tasks: list[asyncio.Task[Any]] = []
         self._compose(random)
 
     def _compose(self, random: Random) -> None:
-        tier, ledger, clock, failpoints = self.tier, self.ledger, self.tier.clock, self.failpoints
+        tier, ledger, clock, failpoints = self.tier, self.ledger, self.clock, self.failpoints
         new_id = tier.new_id
         prices = PriceList([tier.tariff])
         self.commitments = Commitments(
@@ -170,13 +180,26 @@ class Boot:
         for document in ledger.documents():
             configuration.restore(document)
         self.lane_log = LotLaneLog(ledger=ledger, clock=clock)
+        terminals = Terminals(names=TERMINALS, ask=self._ask_terminal)
         self.payments = Payments(
             ledger=ledger,
             prices=prices,
             office=office,
             clock=clock,
             new_id=new_id,
-            terminals=Terminals(names={"out": "terminal"}, ask=self._ask_terminal),
+            terminals=terminals,
+        )
+        self.sales = KioskSales(
+            ledger=ledger,
+            prices=prices,
+            office=office,
+            commitments=self.commitments,
+            terminals=terminals,
+            clock=clock,
+            new_id=new_id,
+            line_is_up=lambda: self.link.status.state == "up",
+            ask_for_places=self.owners.borrow,
+            failpoints=failpoints,
         )
         self.entering = Entering(
             lot=tier.lot,
@@ -244,7 +267,8 @@ class Boot:
             key=tier.key,
             clock=clock,
             random=random,
-            clock_quality=lambda: "synced",
+            clock_quality=lambda: clock.quality.value,
+            on_time=clock.hear,
             failpoints=failpoints,
             dial=lambda settings: tier.network.dial(settings.dial_s),  # type: ignore[arg-type,return-value]  # what the line uses of a connection
         )
@@ -255,6 +279,7 @@ class Boot:
             self.promises.run(),
             self.link.run(),
             self._finish_payments(),
+            self._watch_the_clock(),
         ):
             self.start(work)
 
@@ -271,7 +296,13 @@ class Boot:
     async def _finish_payments(self) -> None:
         while True:
             await self.payments.resolve_pending()
+            await self.sales.resolve_pending()
             await asyncio.sleep(PAYMENTS_EVERY_S)
+
+    async def _watch_the_clock(self) -> None:
+        while True:
+            self.clock.tick()
+            await asyncio.sleep(CLOCK_EVERY_S)
 
     async def _ask_terminal(self, command: Command, timeout_s: float) -> Done:
         """The terminal does what it is asked once, and sometimes does not say so."""
@@ -333,7 +364,10 @@ class LotTier:
         self.epoch = 1
         self.key = key
         self.plates = plates
-        self.clock = clock
+        self.truth = clock
+        self.raw = RawClock(clock)
+        self._boots = 0
+        self._booted_s = 0.0
         self.network = network
         self.random = random
         self.failpoints = failpoints
@@ -345,8 +379,18 @@ class LotTier:
         self._trace = trace
         self._folder = folder
         self._starts = 0
+        self._was_dark = False
         self.disk = Disk(folder / "disk-0")
         self.boot: Boot | None = None
+
+    def machine(self) -> Machine:
+        """The box under the agent: its civil clock may say anything, its boot-time clock begins at each power cut."""
+        booted_s = self._booted_s
+        return Machine(
+            clock=self.raw,
+            boot_s=lambda: self.truth.monotonic() - booted_s,
+            boot=f"boot-{self._boots}",
+        )
 
     def new_id(self) -> str:
         """A UUID from the seed."""
@@ -354,6 +398,10 @@ class LotTier:
 
     def start(self) -> None:
         """Boot from what the disk has."""
+        if self._boots == 0 or self._was_dark:
+            self._boots += 1
+            self._booted_s = self.truth.monotonic() - self.random.uniform(8, 30)
+        self._was_dark = False
         boot = Boot(self, self.disk)
         self.boot = boot
         self._trace.add("lot", f"boots at row {boot.ledger.last_seq}, losses {list(boot.opened.losses)}")
@@ -368,6 +416,7 @@ class LotTier:
             return
         self._starts += 1
         self.boot = None
+        self._was_dark = power_cut
         unsynced = self.disk.unsynced()
         self.disk = self.disk.after(
             self.random, power_cut=power_cut, folder=self._folder / f"disk-{self._starts}"

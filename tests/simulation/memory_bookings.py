@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from psycopg.errors import CheckViolation
+
 from tests.simulation.memory_claims import add_conflict
 from tests.simulation.memory_database import (
     Answer,
@@ -18,6 +20,7 @@ from tests.simulation.memory_database import (
 
 RENAMED = {"lot": "lot_id", "user": "user_name", "spot": "spot_id", "payment": "payment_id"}
 JSON = frozenset({"ballots", "own_claims", "quote", "cuts"})
+DECIDED = frozenset({"committed", "aborted"})
 IDS = frozenset({"id", "lot_id", "spot_id", "payment_id"})
 WRITTEN = (
     "lot_id", "state", "status", "reason", "deadline_at", "lease_holder", "lease_token", "lease_until", "ballots",
@@ -34,6 +37,10 @@ def _row(parameters: Mapping[str, Any]) -> Row:
 
 def _key(row: Row) -> tuple[Any, int]:
     return row["id"], row["revision"]
+
+
+def _change(db: MemoryDatabase, row: Row, **values: Any) -> None:
+    db.put("reservations", _key(row), {**row, **values, "updated_at": db.now()})
 
 
 def _sorted(rows: list[Row]) -> list[Row]:
@@ -66,11 +73,15 @@ def bookings_preparing(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Ans
 
 @answers("cloud.reservations.bookings_untold")
 def bookings_untold(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    lot = uuid_of(parameters["lot"])
     return _sorted(
         [
             row
-            for row in db.rows("reservations")
-            if row["untold"] and row["told_n"] is not None and row["told_n"] <= parameters["n"]
+            for row in db.table("reservations").values()
+            if row["untold"]
+            and row["told_n"] is not None
+            and row["told_n"] <= parameters["n"]
+            and row["lot_id"] == lot
         ]
     )
 
@@ -124,36 +135,38 @@ def booking_write(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     decides = parameters["was"] == "preparing" and row["state"] == "committed"
     if decides and not (known["deadline_at"] is not None and db.now() < known["deadline_at"]):
         return []
-    changed = {**{name: row[name] for name in WRITTEN}, "updated_at": db.now()}
-    db.put("reservations", _key(row), {**known, **changed})
+    if known["state"] in DECIDED and row["state"] != known["state"]:
+        raise CheckViolation("reservations_decided_once")
+    _change(db, known, **{name: row[name] for name in WRITTEN})
     return [{"id": row["id"]}]
 
 
 @answers("cloud.reservations.booking_status")
 def booking_status(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    key = (uuid_of(parameters["id"]), parameters["revision"])
-    db.put("reservations", key, {**db.table("reservations")[key], "status": parameters["status"]})
+    row = db.table("reservations").get((uuid_of(parameters["id"]), parameters["revision"]))
+    if row is not None:
+        _change(db, row, status=parameters["status"])
     return []
 
 
 @answers("cloud.reservations.bookings_told")
 def bookings_told(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     ids = {uuid_of(id_) for id_ in parameters["ids"]}
-    newest: dict[Any, Row] = {}
-    for row in _sorted(db.rows("reservations")):
-        if row["id"] in ids and row["state"] == "committed" and row["lot_id"] == uuid_of(parameters["lot"]):
-            newest[row["id"]] = row
-    return list(newest.values())
+    committed = [r for r in db.table("reservations").values() if r["id"] in ids and r["state"] == "committed"]
+    newest = {row["id"]: row for row in _sorted(committed)}
+    lot = uuid_of(parameters["lot"])
+    return [row for row in newest.values() if row["lot_id"] == lot]
 
 
 @answers("cloud.reservations.bookings_ended")
 def bookings_ended(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    until = parameters["until"]
+    until, lot = parameters["until"], uuid_of(parameters["lot"])
     return _sorted(
         [
             row
-            for row in db.rows("reservations")
+            for row in db.table("reservations").values()
             if row["status"] in {"active", "cancel_pending"}
+            and row["lot_id"] == lot
             and row["ends_at"] is not None
             and (row["booked_until"] or row["ends_at"]) <= until
         ]
@@ -205,7 +218,7 @@ def bookings_before_settle(db: MemoryDatabase, parameters: Mapping[str, Any]) ->
             and row["state"] == "committed"
             and row["status"] is not None
         ):
-            db.put("reservations", _key(row), {**row, "status": None})
+            _change(db, row, status=None)
     return []
 
 
@@ -218,9 +231,10 @@ def payments_of_booking(db: MemoryDatabase, parameters: Mapping[str, Any]) -> An
 
 @answers("cloud.reservations.booking_at_risk")
 def booking_at_risk(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    changed, lot = [], uuid_of(parameters["lot"])
     for row in _revisions(db, parameters["id"]):
         stands = row["state"] == "committed" and row["status"] in {"active", "in_use"}
-        if stands and row["at_risk"] != parameters["reason"]:
-            db.put("reservations", _key(row), {**row, "at_risk": parameters["reason"], "risk_told": False})
-            return [{"id": row["id"]}]
-    return []
+        if stands and row["lot_id"] == lot and row["at_risk"] != parameters["reason"]:
+            _change(db, row, at_risk=parameters["reason"], risk_told=False)
+            changed.append({"id": row["id"]})
+    return changed

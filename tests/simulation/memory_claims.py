@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,7 +65,7 @@ def write_claim(db: MemoryDatabase, claim: Row) -> bool:
 
 
 def _ids(parameters: Mapping[str, Any]) -> list[UUID]:
-    return [uuid_of(id_) for id_ in parameters["ids"]]
+    return list(dict.fromkeys(uuid_of(id_) for id_ in parameters["ids"]))
 
 
 @answers("cloud.reservations.claims_known")
@@ -118,29 +119,34 @@ def conflicts_record(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answe
 
 
 def add_conflict(db: MemoryDatabase, kind: str, lot: UUID, **columns: Any) -> None:
-    row = {"claim_id": None, "other_id": None, "detail": None, "resolved_at": None, "created_at": db.now()}
+    row = {"claim_id": None, "other_id": None, "detail": {}, "resolved_at": None, "created_at": db.now()}
     db.put("conflicts", db.next_number(), {**row, "kind": kind, "lot_id": lot, **columns})
 
 
 @answers("cloud.reservations.claims_clashing")
 def claims_clashing(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    found = [claim for claim in db.rows("claims") if claim["clashing"] and claim["state"] in BINDING]
+    lot = uuid_of(parameters["lot"])
+    found = [
+        claim
+        for claim in db.table("claims").values()
+        if claim["clashing"] and claim["state"] in BINDING and claim["lot_id"] == lot
+    ]
     return sorted(found, key=lambda claim: (claim["created_at"], claim["id"]))
 
 
 @answers("cloud.reservations.claim_settle")
 def claim_settle(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    claim = db.table("claims")[uuid_of(parameters["id"])]
-    if claim["clashing"] and not in_the_way(db, claim):
+    claim = db.table("claims").get(uuid_of(parameters["id"]))
+    if claim is not None and claim["clashing"] and not in_the_way(db, claim):
         db.put("claims", claim["id"], {**claim, "clashing": False})
     return []
 
 
 @answers("cloud.reservations.conflicts_settle")
 def conflicts_settle(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    claims = db.table("claims")
+    claims, lot = db.table("claims"), uuid_of(parameters["lot"])
     for key, row in list(db.table("conflicts").items()):
-        if row["kind"] != "claims_overlap" or row["resolved_at"] is not None:
+        if row["kind"] != "claims_overlap" or row["resolved_at"] is not None or row["lot_id"] != lot:
             continue
         claim = claims.get(row["claim_id"])
         clashes = (
@@ -163,7 +169,7 @@ def _overlapping(db: MemoryDatabase, claim: Row) -> list[Row]:
 @answers("cloud.reservations.conflicts_report")
 def conflicts_report(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     for detail in parameters["detail"]:
-        add_conflict(db, "reported_by_gateway", uuid_of(parameters["lot"]), detail=detail)
+        add_conflict(db, "reported_by_gateway", uuid_of(parameters["lot"]), detail=json.loads(detail))
     return []
 
 
@@ -263,8 +269,8 @@ def claim_release(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 
 def _window_with_turnover(db: MemoryDatabase, parameters: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    lot = db.table("parking_lots")[uuid_of(parameters["lot"])]
-    buffer = timedelta(seconds=lot["policy"]["turnover_buffer_s"])
+    lot = db.table("parking_lots").get(uuid_of(parameters["lot"]))
+    buffer = timedelta(seconds=lot["policy"]["turnover_buffer_s"] if lot is not None else 0)
     starts_at, ends_at = parameters["starts_at"], parameters["ends_at"]
     return max(starts_at - buffer, min(parameters["now"], starts_at)), ends_at + buffer
 
@@ -315,6 +321,8 @@ def own_spot_take(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         holders = [claim["holder_id"] for claim in here if claim["state"] in BINDING]
         return parameters["holder"] not in holders, not holders, spot["ordinal"]
 
+    if uuid_of(parameters["claim"]) in claims:
+        return []
     chosen = min(free, key=rank)
     names = ("type", "starts_at", "ends_at", "epoch", "revision")
     claim = {
@@ -336,10 +344,13 @@ def own_spot_take(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.reservations.holders_that_hold")
 def holders_that_hold(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    wanted = set(parameters["holders"])
+    wanted, lot = set(parameters["holders"]), uuid_of(parameters["lot"])
     holders = {
         claim["holder_id"]: None
         for claim in db.rows("claims")
-        if claim["state"] in BINDING and claim["holder_id"] in wanted
+        if claim["state"] in BINDING
+        and claim["holder_id"] in wanted
+        and claim["holder_kind"] == "reservation"
+        and claim["lot_id"] == lot
     }
     return [{"holder_id": holder} for holder in holders]

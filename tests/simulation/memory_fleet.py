@@ -35,7 +35,9 @@ def lot_announce(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 @answers("cloud.parking_lots.lot_lay_out")
 def lot_lay_out(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     lot = uuid_of(parameters["lot"])
-    known = db.table("parking_lots")[lot]
+    known = db.table("parking_lots").get(lot)
+    if known is None:
+        return []
     laid = {
         "name": parameters["name"],
         "layout_hash": parameters["hash"],
@@ -47,18 +49,27 @@ def lot_lay_out(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.parking_lots.zones_lay_out")
 def zones_lay_out(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    lot = uuid_of(parameters["lot"])
+    there = set(parameters["id"])
+    for key in [key for key in db.table("zones") if key[0] == lot and key[1] not in there]:
+        db.drop("zones", key)
     for row in rows_of(parameters, "id", "level", "kind"):
-        db.put("zones", row["id"], row)
+        db.put("zones", (lot, row["id"]), row)
     return []
 
 
 @answers("cloud.parking_lots.spots_lay_out")
 def spots_lay_out(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    lot, there = uuid_of(parameters["lot"]), {uuid_of(id_) for id_ in parameters["id"]}
+    for spot in db.rows("parking_spots"):
+        if spot["lot_id"] == lot and spot["id"] not in there:
+            db.drop("parking_spots", spot["id"])
     for ordinal, row in enumerate(rows_of(parameters, "id", "zone_id", "number", "type"), 1):
         id_ = uuid_of(row["id"])
-        known = db.table("parking_spots").get(id_, {"owner": "edge", "transfer_id": None})
-        spot = {**known, **row, "id": id_, "ordinal": ordinal, "lot_id": uuid_of(parameters["lot"])}
-        db.put("parking_spots", id_, spot)
+        new = {"number": row["number"], "owner": "edge", "transfer_id": None, "lot_id": lot}
+        known = db.table("parking_spots").get(id_, new)
+        laid = {"id": id_, "ordinal": ordinal, "zone_id": row["zone_id"], "type": row["type"]}
+        db.put("parking_spots", id_, {**known, **laid})
     return []
 
 
@@ -67,7 +78,8 @@ def spot_asked_for(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     spot = db.table("parking_spots").get(uuid_of(parameters["spot"]))
     if spot is None or spot["lot_id"] != uuid_of(parameters["lot"]):
         return []
-    return [{**spot, "zone_kind": db.table("zones")[spot["zone_id"]]["kind"]}]
+    zone = db.table("zones").get((spot["lot_id"], spot["zone_id"]))
+    return [] if zone is None else [{**spot, "zone_kind": zone["kind"]}]
 
 
 @answers(
@@ -78,7 +90,6 @@ def spot_asked_for(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     "cloud.parking_lots.lots_by_id",
     "cloud.event_publish",
     "cloud.gateways.quarantine_insert",
-    "cloud.gateways.inbox_quarantined",
     "cloud.gateways.commands_of_session_unknown",
 )
 def nothing(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
@@ -109,6 +120,7 @@ def session_begin(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         **row,
         "session": row["session"] + 1,
         "boot": parameters["boot"],
+        "clock_quality": parameters["clock_quality"],
         "connected_at": db.now(),
         "disconnected_at": None,
         "last_heard_at": db.now(),
@@ -117,10 +129,18 @@ def session_begin(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     return [begun]
 
 
+@answers("cloud.gateways.clock_changed")
+def clock_changed(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    row = db.table("gateways").get(parameters["gateway"])
+    if row is not None:
+        db.put("gateways", row["id"], {**row, "clock_quality": parameters["quality"]})
+    return []
+
+
 @answers("cloud.gateways.session_end")
 def session_end(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = db.table("gateways")[parameters["gateway"]]
-    if row["session"] != parameters["session"] or row["disconnected_at"] is not None:
+    row = db.table("gateways").get(parameters["gateway"])
+    if row is None or row["session"] != parameters["session"] or row["disconnected_at"] is not None:
         return []
     ended = {**row, "disconnected_at": db.now()}
     db.put("gateways", row["id"], ended)
@@ -135,16 +155,27 @@ def session_hold(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.gateways.gateway_set_state")
 def gateway_set_state(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = db.table("gateways")[parameters["gateway"]]
+    row = db.table("gateways").get(parameters["gateway"])
+    if row is None:
+        return []
     changed = {**row, "state": parameters["state"], "state_reason": parameters["reason"]}
     db.put("gateways", row["id"], changed)
     return [changed]
 
 
+@answers("cloud.gateways.clock_changed")
+def clock_changed(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    row = database.table("gateways").get(asked["gateway"])
+    if row is not None:
+        database.put("gateways", row["id"], {**row, "clock_quality": asked["quality"]})
+    return []
+
+
 @answers("cloud.gateways.gateway_heard", "cloud.gateways.page_repeated")
 def gateway_heard(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = db.table("gateways")[parameters["gateway"]]
-    db.put("gateways", row["id"], {**row, "last_heard_at": db.now()})
+    row = db.table("gateways").get(parameters["gateway"])
+    if row is not None:
+        db.put("gateways", row["id"], {**row, "last_heard_at": db.now()})
     return []
 
 
@@ -186,10 +217,20 @@ def inbox_insert(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     return new
 
 
+@answers("cloud.gateways.inbox_quarantined")
+def inbox_quarantined(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    inbox, scope = db.table("gateway_inbox"), (parameters["gateway"], parameters["epoch"])
+    for seq in parameters["seq"]:
+        row = inbox.get((*scope, seq))
+        if row is not None:
+            db.put("gateway_inbox", (*scope, seq), {**row, "outcome": "quarantined"})
+    return []
+
+
 @answers("cloud.gateways.page_acknowledge")
 def page_acknowledge(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = db.table("gateways")[parameters["gateway"]]
-    if row["acknowledged_seq"] < parameters["seq"]:
+    row = db.table("gateways").get(parameters["gateway"])
+    if row is not None and row["acknowledged_seq"] < parameters["seq"]:
         heard = {"acknowledged_seq": parameters["seq"], "acknowledged_hash": parameters["hash"]}
         db.put("gateways", row["id"], {**row, **heard, "last_heard_at": db.now()})
     return []
@@ -230,14 +271,16 @@ def tariff_keep(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     key = (uuid_of(parameters["lot"]), parameters["version"])
     if key in db.table("tariffs"):
         return []
-    db.put("tariffs", key, {"version": parameters["version"], "body": parameters["body"]})
+    row = {"version": parameters["version"], "body": parameters["body"], "created_at": db.now()}
+    db.put("tariffs", key, row)
     return [{"version": parameters["version"]}]
 
 
 @answers("cloud.gateways.tariffs_of_lot")
 def tariffs_of_lot(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     lot = uuid_of(parameters["lot"])
-    return [row for key, row in db.table("tariffs").items() if key[0] == lot]
+    found = [row for key, row in db.table("tariffs").items() if key[0] == lot]
+    return sorted(found, key=lambda row: (row["created_at"], row["version"]))
 
 
 # Enrolment
@@ -245,7 +288,12 @@ def tariffs_of_lot(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.gateways.code_keep")
 def code_keep(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = {"region": parameters["region"], "lot_id": uuid_of(parameters["lot"]), "gateway_id": None}
+    row = {
+        "region": parameters["region"],
+        "lot_id": uuid_of(parameters["lot"]),
+        "gateway_id": None,
+        "expires_at": db.now() + timedelta(hours=parameters["hours"]),
+    }
     db.put("enrolment_codes", parameters["code_hash"], row)
     return []
 
@@ -253,13 +301,14 @@ def code_keep(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 @answers("cloud.gateways.code_find")
 def code_find(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     row = db.table("enrolment_codes").get(parameters["code_hash"])
-    return [] if row is None else [row]
+    return [] if row is None or row["expires_at"] <= db.now() else [row]
 
 
 @answers("cloud.gateways.code_use")
 def code_use(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = db.table("enrolment_codes")[parameters["code_hash"]]
-    db.put("enrolment_codes", parameters["code_hash"], {**row, "gateway_id": parameters["gateway"]})
+    row = db.table("enrolment_codes").get(parameters["code_hash"])
+    if row is not None:
+        db.put("enrolment_codes", parameters["code_hash"], {**row, "gateway_id": parameters["gateway"]})
     return []
 
 
@@ -292,6 +341,8 @@ def gateway_enrol(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         "session": 0,
         "state": "ok",
         "state_reason": "",
+        "boot": None,
+        "clock_quality": None,
         "connected_at": None,
         "disconnected_at": None,
         "last_heard_at": None,
@@ -302,12 +353,10 @@ def gateway_enrol(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.gateways.document_last")
 def document_last(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    found = [
-        row
-        for (gateway, _), row in db.table("gateway_documents").items()
-        if gateway == parameters["gateway"] and row["kind"] == parameters["kind"]
-    ]
-    return found[-1:]
+    for (gateway, _), row in reversed(db.table("gateway_documents").items()):
+        if gateway == parameters["gateway"] and row["kind"] == parameters["kind"]:
+            return [row]
+    return []
 
 
 @answers("cloud.gateways.documents_acknowledged_n")

@@ -90,6 +90,7 @@ def payment_add(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         "refusal": "",
         "unanswered": 0,
         "version": 1,
+        "changed_at": parameters["at"],
         "due_at": _due_at(db, parameters["due_s"]),
     }
     if id_ not in db.table("payments"):
@@ -111,9 +112,12 @@ def payment_write(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         **{name: parameters[name] for name in names},
         "stripe_payment_intent_id": parameters["intent"],
         "create_attempt": parameters["attempt"],
+        "changed_at": parameters["at"],
         "due_at": _due_at(db, parameters["due_s"]),
     }
-    db.put("payments", id_, {**db.table("payments")[id_], **changed})
+    known = db.table("payments").get(id_)
+    if known is not None:
+        db.put("payments", id_, {**known, **changed})
     return []
 
 
@@ -167,7 +171,8 @@ def refund_write(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 def receivable_add(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     id_ = uuid_of(parameters["payment"])
     if id_ not in db.table("receivables"):
-        db.put("receivables", id_, {**parameters, "payment_id": id_, "settled_at": None})
+        row = {name: parameters[name] for name in ("amount_minor", "currency", "reason")}
+        db.put("receivables", id_, {**row, "payment_id": id_, "settled_at": None})
     return []
 
 

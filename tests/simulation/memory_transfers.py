@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from heapq import nlargest
 from typing import Any
 
 from tests.simulation.memory_claims import BINDING, add_conflict
@@ -20,6 +21,20 @@ from tests.simulation.memory_database import (
 def _spots(db: MemoryDatabase, parameters: Mapping[str, Any]) -> list[Row]:
     lot = uuid_of(parameters["lot"])
     return [row for row in db.rows("parking_spots") if row["lot_id"] == lot]
+
+
+def _these_spots(db: MemoryDatabase, parameters: Mapping[str, Any]) -> list[Row]:
+    """Those of the lot that are named."""
+    here, lot = db.table("parking_spots"), uuid_of(parameters["lot"])
+    found = (here.get(id_) for id_ in dict.fromkeys(uuid_of(id_) for id_ in parameters["spots"]))
+    return [spot for spot in found if spot is not None and spot["lot_id"] == lot]
+
+
+def _transfers(db: MemoryDatabase, parameters: Mapping[str, Any], state: str) -> list[Row]:
+    """The lot's of a state, the oldest first."""
+    lot = uuid_of(parameters["lot"])
+    found = [row for row in db.rows("transfers") if row["lot_id"] == lot and row["state"] == state]
+    return sorted(found, key=lambda row: (row["created_at"], row["id"]))
 
 
 @answers("cloud.reservations.spots_to_give")
@@ -43,18 +58,18 @@ def spots_to_give(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.reservations.log_has_passed")
 def log_has_passed(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    rows = [row for key, row in db.table("gateway_inbox").items() if key[0] == parameters["gateway"]]
-    told = [row["occurred_at"] for row in rows[-20:] if row["occurred_at"] is not None]
+    inbox, scope = db.table("gateway_inbox"), (parameters["gateway"], parameters["epoch"])
+    newest = nlargest(20, (key for key in inbox if key[:2] == scope))
+    told = [inbox[key]["occurred_at"] for key in newest if inbox[key]["occurred_at"] is not None]
     return [{"passed": max(told, default=None)}]
 
 
 @answers("cloud.reservations.owner_set")
 def owner_set(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     moved = []
-    for id_ in parameters["spots"]:
-        spot = db.table("parking_spots").get(uuid_of(id_))
-        was = (parameters["was"], uuid_or_none(parameters["was_in"]))
-        if spot is not None and (spot["owner"], spot["transfer_id"]) == was:
+    was = (parameters["was"], uuid_or_none(parameters["was_in"]))
+    for spot in _these_spots(db, parameters):
+        if (spot["owner"], spot["transfer_id"]) == was:
             change = {"owner": parameters["owner"], "transfer_id": uuid_or_none(parameters["in_transfer"])}
             db.put("parking_spots", spot["id"], {**spot, **change})
             moved.append({"id": spot["id"]})
@@ -63,8 +78,7 @@ def owner_set(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.reservations.spots_here")
 def spots_here(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    here = db.table("parking_spots")
-    return [{"id": uuid_of(id_)} for id_ in parameters["spots"] if uuid_of(id_) in here]
+    return [{"id": spot["id"]} for spot in _these_spots(db, parameters)]
 
 
 @answers("cloud.reservations.transfer_put")
@@ -84,31 +98,28 @@ def transfer_put(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.reservations.transfers_known")
 def transfers_known(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    known = db.table("transfers")
-    return [known[uuid_of(id_)] for id_ in parameters["ids"] if uuid_of(id_) in known]
+    known, lot = db.table("transfers"), uuid_of(parameters["lot"])
+    found = (known.get(id_) for id_ in dict.fromkeys(uuid_of(id_) for id_ in parameters["ids"]))
+    return [row for row in found if row is not None and row["lot_id"] == lot]
 
 
 @answers("cloud.reservations.transfers_in_flight")
 def transfers_in_flight(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    found = [
-        row
-        for row in db.rows("transfers")
-        if row["state"] == "in_flight" and row["epoch"] == parameters["epoch"]
-    ]
-    return sorted(found, key=lambda row: (row["created_at"], row["id"]))
+    found = _transfers(db, parameters, "in_flight")
+    return [row for row in found if row["epoch"] == parameters["epoch"]][:500]
 
 
 @answers("cloud.reservations.transfers_strand")
 def transfers_strand(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    for key, row in list(db.table("transfers").items()):
-        if row["state"] == "in_flight" and row["epoch"] < parameters["epoch"]:
-            db.put("transfers", key, {**row, "state": "stranded"})
+    for row in _transfers(db, parameters, "in_flight"):
+        if row["epoch"] < parameters["epoch"]:
+            db.put("transfers", row["id"], {**row, "state": "stranded"})
     return []
 
 
 @answers("cloud.reservations.transfers_stranded")
 def transfers_stranded(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    return [row for row in db.rows("transfers") if row["state"] == "stranded"]
+    return _transfers(db, parameters, "stranded")
 
 
 @answers("cloud.reservations.owners_to_the_lot")
@@ -136,5 +147,10 @@ def shares_of_lot(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 
 @answers("cloud.reservations.ownership_broken")
 def ownership_broken(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    add_conflict(db, "ownership_broken", uuid_of(parameters["lot"]), detail=parameters["problem"])
-    return [{"id": 1}]
+    lot, detail = uuid_of(parameters["lot"]), {"problem": parameters["problem"]}
+    for row in db.rows("conflicts"):
+        known = (row["lot_id"], row["kind"], row["detail"])
+        if known == (lot, "ownership_broken", detail) and row["resolved_at"] is None:
+            return []
+    add_conflict(db, "ownership_broken", lot, detail=detail)
+    return [{"id": None}]

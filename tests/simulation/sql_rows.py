@@ -37,7 +37,10 @@ KEPT: Mapping[str, Kept] = {
         key=_by("id"),
     ),
     "stays": _table("stays", "id"),
-    "conflicts": _table("conflicts"),
+    "conflicts": Kept(  # how the windows of an overlap are written is for people to read
+        sql=b"SELECT *, CASE WHEN kind = 'claims_overlap' THEN '{}' ELSE detail END AS detail FROM conflicts",
+        key=None,
+    ),
     "demands": _table("demands", "id"),
     "payments": _table("payments", "id"),
     "refunds": _table("refunds", "id"),

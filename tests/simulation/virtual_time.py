@@ -62,15 +62,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class TierClock:
-    """One tier's clock: civil time from `start_at`, moved by `offset`, which a fault may change."""
+    """The truth, and the centre's clock: civil time from `start_at`."""
 
     def __init__(self, time: VirtualTime, start_at: datetime) -> None:
         self._time = time
         self._start_at = start_at
-        self.offset = timedelta(0)
 
     def now(self) -> datetime:
-        return self._start_at + timedelta(seconds=round(self._time.now_s, 6)) + self.offset
+        return self._start_at + timedelta(seconds=round(self._time.now_s, 6))
 
     def monotonic(self) -> float:
         return self._time.now_s
@@ -93,6 +92,23 @@ class TierClock:
 
     def released_before(self) -> datetime:
         return self.now()
+
+
+class RawClock:
+    """A machine's civil clock, which a hand, a flat battery or a bad time server sets: `offset` from the truth, in steps of a microsecond."""
+
+    def __init__(self, truth: TierClock) -> None:
+        self._truth = truth
+        self.offset = timedelta(0)
+
+    def now(self) -> datetime:
+        return self._truth.now() + self.offset
+
+    def monotonic(self) -> float:
+        return self._truth.monotonic()
+
+    def real_s(self, civil: timedelta) -> float:
+        return civil.total_seconds()
 
 
 Told = Callable[[str, BaseException | None], None]

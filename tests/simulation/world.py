@@ -83,7 +83,6 @@ class World:
         self._folder = folder
         self._make_database = database
         self.clock = TierClock(self.time, START_AT)
-        self.lot_clock = TierClock(self.time, START_AT)
         self.seen: Counter[tuple[str, str]] = Counter()
         self.broken: BaseException | None = None
         self.is_over = False
@@ -122,7 +121,7 @@ class World:
             gateway=GATEWAY,
             key=KEY,
             plates=PLATES,
-            clock=self.lot_clock,
+            clock=self.clock,
             network=self.network,
             random=self._stream("lot"),
             trace=self.trace,
