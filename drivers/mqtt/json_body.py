@@ -21,14 +21,14 @@ LONGEST_TEXT = 256
 LARGEST_INTEGER = 2**63 - 1
 
 
-def read_json(body: bytes) -> object:
+def read_json(body: bytes, *, most_bytes: int = LARGEST_BODY_BYTES) -> object:
     """The body as JSON.
 
     Raises:
-        MalformedInput: it is larger than 256 KiB or not JSON in UTF-8.
+        MalformedInput: it is larger than `most_bytes` (256 KiB) or not JSON in UTF-8.
     """
-    if len(body) > LARGEST_BODY_BYTES:
-        raise MalformedInput("body", f"{len(body)} bytes, {LARGEST_BODY_BYTES} are allowed")
+    if len(body) > most_bytes:
+        raise MalformedInput("body", f"{len(body)} bytes, {most_bytes} are allowed")
     try:
         parsed: object = json.loads(body.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as wrong:
@@ -48,9 +48,9 @@ def _refuse_constant(name: str) -> object:
     raise MalformedInput("body", f"{name} is not JSON")
 
 
-def read_object(body: bytes) -> JsonObject:
+def read_object(body: bytes, *, most_bytes: int = LARGEST_BODY_BYTES) -> JsonObject:
     """The body as a JSON object."""
-    parsed = read_json(body)
+    parsed = read_json(body, most_bytes=most_bytes)
     if not isinstance(parsed, dict):
         raise MalformedInput("body", f"an object is expected, not {kind_of(parsed)}")
     return JsonObject(parsed)
