@@ -1,4 +1,4 @@
-"""Spot sensors and gateways over MQTT. Story "stuck sensor", next file: drivers/mqtt/envelopes.py.
+"""Spot sensors and gateways over MQTT. Story "stuck sensor", next file: drivers/mqtt/dialect.py, then drivers/mqtt/envelopes.py.
 
 Theory. The broker keeps a message until we acknowledge it, and we acknowledge only when every reading that it carried is
 durable (`Sink.deliver`). The session is persistent (QoS 1, our own identifier, no clean start), so what was published
@@ -20,8 +20,8 @@ import asyncio
 import hashlib
 import ssl
 from collections import deque
-from collections.abc import Callable, Coroutine
-from functools import partial
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -32,11 +32,17 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from pydantic import Field, model_validator
 
-from drivers.errors import CommandRefused, DeviceUnreachable, DriverMisconfigured, MalformedInput
-from drivers.ports import Command, Done, MalformedReading, Reading, Sink
+from drivers.errors import (
+    CommandRefused,
+    CommandUnanswered,
+    DeviceUnreachable,
+    DriverMisconfigured,
+    MalformedInput,
+)
+from drivers.mqtt.acknowledger import Acknowledger
+from drivers.mqtt.dialect import Answer, Dialect, Heard, Saying
+from drivers.ports import Command, Done, MalformedReading, Sink
 from drivers.settings import DriverSettings
-
-Translate = Callable[[str, bytes], list[Reading]]
 
 RAW_LIMIT = 4096
 UNASKED_LIMIT = 1_000
@@ -110,7 +116,7 @@ class ManualClient(aiomqtt.Client):
     aiomqtt has no switch for it; the paho client under it has (pinned: docs/adr).
     """
 
-    def __init__(self, settings: ConnectionSettings, identifier: str) -> None:
+    def __init__(self, settings: ConnectionSettings, identifier: str, *, will: Saying | None = None) -> None:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call] # paho annotates only half
         properties.SessionExpiryInterval = settings.session_days * 86_400
         properties.ReceiveMaximum = settings.in_flight
@@ -127,6 +133,7 @@ class ManualClient(aiomqtt.Client):
             timeout=settings.answer_s,
             keepalive=30,
             tls_context=_tls(settings),
+            will=None if will is None else aiomqtt.Will(will.topic, will.body, will.qos, will.retain),
         )
         self._client.manual_ack_set(True)
 
@@ -177,81 +184,68 @@ def _tls(settings: ConnectionSettings) -> ssl.SSLContext | None:
     return context
 
 
-class Acknowledger:
-    """Acknowledges in the order of arrival what has become durable."""
-
-    def __init__(self, acknowledge: Callable[[aiomqtt.Message], None]) -> None:
-        self._acknowledge = acknowledge
-        self._waiting: deque[_Arrived] = deque()
-        self._open = True
-
-    def close(self) -> None:
-        """Stop: the connection is gone, and what is not acknowledged comes again."""
-        self._open = False
-
-    def arrived(self, message: aiomqtt.Message, durable: list[asyncio.Future[None]]) -> None:
-        """Note a message and the futures of its readings; one that carried no reading is durable."""
-        arrived = _Arrived(message, len(durable))
-        self._waiting.append(arrived)
-        for future in durable:
-            future.add_done_callback(partial(self._settled, arrived))
-        self._advance()
-
-    def _settled(self, arrived: _Arrived, future: asyncio.Future[None]) -> None:
-        if future.cancelled() or future.exception() is not None:
-            return  # the agent is going down: unacknowledged, it comes again, and so does what came after it
-        arrived.not_durable -= 1
-        self._advance()
-
-    def _advance(self) -> None:
-        while self._open and self._waiting and not self._waiting[0].not_durable:
-            self._acknowledge(self._waiting.popleft().message)
-
-
-class _Arrived:
-    __slots__ = ("message", "not_durable")
-
-    def __init__(self, message: aiomqtt.Message, not_durable: int) -> None:
-        self.message = message
-        self.not_durable = not_durable
-
-
 class MqttSource:
-    """The driver of one broker connection; `translate` turns a topic and a body into readings.
+    """The driver of one broker connection, over which `dialect` is spoken."""
 
-    `translate` raises `MalformedInput` where the message is not its format.
-    """
-
-    def __init__(self, name: str, settings: ConnectionSettings, translate: Translate) -> None:
+    def __init__(self, name: str, settings: ConnectionSettings, dialect: Dialect) -> None:
         self._name = name
         self._settings = settings
-        self._translate = translate
-        self._translating: bytes | None = None
+        self._dialect = dialect
+        self._topics = (*settings.topics, *dialect.topics)
+        self._hearing: bytes | None = None
         self._poison: deque[bytes] = deque(maxlen=POISON_LIMIT)
+        self._client: ManualClient | None = None
+        self._orders: dict[str, asyncio.Future[Answer]] = {}
 
     async def run(self, sink: Sink) -> None:
         """Connect, listen and acknowledge until cancelled, see `Driver.run`."""
-        if self._translating is not None:
-            self._poison.append(self._translating)
-            self._translating = None
+        if self._hearing is not None:
+            self._poison.append(self._hearing)
+            self._hearing = None
+        identifier = self._settings.identifier or f"lotgate-{self._name}"
         try:
-            async with ManualClient(
-                self._settings, self._settings.identifier or f"lotgate-{self._name}"
-            ) as client:
+            async with ManualClient(self._settings, identifier, will=self._dialect.will()) as client:
                 await self._subscribe(client, SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+                await _say(client, self._dialect.greeting())
                 sink.alive()
-                await _first_to_end(self._listen(client, sink), self._prove_life(client, sink))
+                await self._converse(client, sink)
         except aiomqtt.MqttError as lost:
             raise DeviceUnreachable(f"broker {self._settings.host}:{self._settings.port}: {lost}") from lost
 
-    async def command(self, command: Command, *, timeout_s: float) -> Done:  # noqa: ARG002 - the port's signature
-        """Refuse: sensors take no commands."""
-        raise CommandRefused(f"a sensor connection cannot do {command}")
+    async def command(self, command: Command, *, timeout_s: float) -> Done:
+        """Publish an order and wait for the message that answers it, see `Driver.command`."""
+        order = self._dialect.order(command)
+        if self._client is None:
+            raise DeviceUnreachable(f"broker {self._settings.host}:{self._settings.port}: not connected")
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._orders[order.key] = answered
+        try:
+            async with asyncio.timeout(timeout_s):
+                await _say(self._client, (order.saying,))
+                answer = await answered
+        except (TimeoutError, aiomqtt.MqttError) as silence:
+            raise CommandUnanswered(f"no answer to {order.key} within {timeout_s} s") from silence
+        finally:
+            del self._orders[order.key]
+        if answer.refused is not None:
+            raise CommandRefused(answer.refused)
+        return Done(reference=order.key)
+
+    async def _converse(self, client: ManualClient, sink: Sink) -> None:
+        self._client = client
+        try:
+            await _first_to_end(self._listen(client, sink), self._prove_life(client, sink))
+        except asyncio.CancelledError:
+            with suppress(aiomqtt.MqttError):  # a broker that is gone has said our will
+                await _say(client, self._dialect.farewell())
+            raise
+        finally:
+            self._client = None
 
     async def _subscribe(self, client: ManualClient, retain_handling: int) -> None:
         options = SubscribeOptions(qos=1, retainHandling=retain_handling)
-        answers = await client.subscribe([(topic, options) for topic in self._settings.topics])
-        for topic, answer in zip(self._settings.topics, answers, strict=True):
+        answers = await client.subscribe([(topic, options) for topic in self._topics])
+        for topic, answer in zip(self._topics, answers, strict=True):
             if isinstance(answer, ReasonCode) and answer.is_failure:
                 raise DeviceUnreachable(f"the broker refuses topic {topic}: {answer}")
 
@@ -269,26 +263,40 @@ class MqttSource:
         acknowledger = Acknowledger(client.acknowledge)
         try:
             async for message in client.messages:
-                readings = self._readings(str(message.topic), bytes(message.payload))
-                acknowledger.arrived(message, [sink.deliver(reading) for reading in readings])
+                heard = self._hear(str(message.topic), bytes(message.payload))
+                acknowledger.arrived(message, [sink.deliver(reading) for reading in heard.readings])
+                self._settle(heard.answers)
+                await _say(client, heard.replies)
         finally:
             acknowledger.close()
 
-    def _readings(self, topic: str, body: bytes) -> list[Reading]:
+    def _hear(self, topic: str, body: bytes) -> Heard:
         fingerprint = hashlib.blake2b(topic.encode() + b"\0" + body, digest_size=16).digest()
         if fingerprint in self._poison:
-            return [_malformed(topic, body, MalformedInput("payload", "its decoder failed; kept undecoded"))]
-        self._translating = fingerprint  # stays where a decoder fails in a way of its own: `run` finds it
+            return _malformed(topic, body, MalformedInput("payload", "its decoder failed; kept undecoded"))
+        self._hearing = fingerprint  # stays where a decoder fails in a way of its own: `run` finds it
         try:
-            readings = self._translate(topic, body)
+            heard = self._dialect.hear(topic, body)
         except MalformedInput as wrong:
-            readings = [_malformed(topic, body, wrong)]
-        self._translating = None
-        return readings
+            heard = _malformed(topic, body, wrong)
+        self._hearing = None
+        return heard
+
+    def _settle(self, answers: Sequence[Answer]) -> None:
+        for answer in answers:
+            waiting = self._orders.get(answer.key)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(answer)
 
 
-def _malformed(topic: str, body: bytes, wrong: MalformedInput) -> MalformedReading:
-    return MalformedReading(device=topic, field=wrong.field, problem=wrong.problem, raw=body[:RAW_LIMIT])
+async def _say(client: ManualClient, sayings: Sequence[Saying]) -> None:
+    for saying in sayings:
+        await client.publish(saying.topic, saying.body, qos=saying.qos, retain=saying.retain)
+
+
+def _malformed(topic: str, body: bytes, wrong: MalformedInput) -> Heard:
+    reading = MalformedReading(device=topic, field=wrong.field, problem=wrong.problem, raw=body[:RAW_LIMIT])
+    return Heard(readings=(reading,))
 
 
 async def _first_to_end(*parts: Coroutine[None, None, None]) -> None:

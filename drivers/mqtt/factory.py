@@ -18,9 +18,10 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from drivers.errors import DriverMisconfigured, UnknownFormat
-from drivers.mqtt.client import ConnectionSettings, MqttSource, Translate
+from drivers.mqtt.client import ConnectionSettings, MqttSource
 from drivers.mqtt.decoded import Decoder
 from drivers.mqtt.decoder_registry import decoder_of, devices
+from drivers.mqtt.dialect import Listening, Translate
 from drivers.mqtt.envelopes import ENVELOPES, Uplink, readings_of
 from drivers.mqtt.plain_json import FALSE_VALUES, TRUE_VALUES, Answer, JsonMapping, Place, read_plain_json
 from drivers.ports import Driver, Reading
@@ -91,7 +92,7 @@ def make(name: str, settings: Mapping[str, object]) -> Driver:
     """Make the driver of one broker connection, see `DriverFactory`."""
     table = read_settings(MqttSettings, settings)
     translate = _plain(table.json_places.mapping()) if table.json_places else _enveloped(table)
-    return MqttSource(name, table, translate)
+    return MqttSource(name, table, Listening(translate))
 
 
 def _plain(mapping: JsonMapping) -> Translate:

@@ -10,7 +10,7 @@ from simulators.report import MUST_BE_ZERO, Report
 from tests.e2e.mutants import Mutant, Mutation, changes_at, run_mutant
 
 ON_ARRIVAL = Mutation(
-    path="drivers/mqtt/client.py",
+    path="drivers/mqtt/acknowledger.py",
     old="arrived = _Arrived(message, len(durable))",
     new="arrived = _Arrived(message, 0)",
 )

@@ -19,6 +19,7 @@ import pytest
 from drivers.back_off import BackOff
 from drivers.errors import DeviceUnreachable
 from drivers.mqtt.client import ConnectionSettings, MqttSource
+from drivers.mqtt.dialect import Listening
 from drivers.ports import MalformedReading, Reading, SpotReading
 from drivers.supervisor import DriverState, Supervisor
 from simulators.broker import Broker
@@ -159,7 +160,7 @@ async def test_a_message_that_breaks_its_decoder_does_so_once(broker: Broker) ->
         return [SpotReading(device=topic, occupied=True, key=str(1 // int(body)))]
 
     settings = ConnectionSettings(port=broker.port, topics=("spots/#",))
-    source = MqttSource("fragile", settings, translate)
+    source = MqttSource("fragile", settings, Listening(translate))
     ears = Ears()
     task = asyncio.create_task(source.run(ears))
     await ears.until(lambda: ears.alive_count > 0)

@@ -6,7 +6,7 @@ import aiomqtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.mqtt.client import Acknowledger
+from drivers.mqtt.acknowledger import Acknowledger
 
 
 def message(mid: int) -> aiomqtt.Message:
