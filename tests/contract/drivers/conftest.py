@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from simulators.broker import Broker
-from tests.contract.drivers.rigs import BarrierRig, MqttRig, ReaderRig, Rig, TerminalRig
+from tests.contract.drivers.osdp_rig import OsdpRig
+from tests.contract.drivers.rigs import BarrierRig, GpioRig, MqttRig, ReaderRig, Rig, TerminalRig
 
 
 @pytest.fixture
@@ -19,16 +20,20 @@ def broker() -> Iterator[Broker]:
         broker.stop()
 
 
-@pytest.fixture(params=["modbus_barrier", "serial_reader", "payment_terminal", "mqtt"])
+@pytest.fixture(params=["modbus_barrier", "gpio", "serial_reader", "payment_terminal", "osdp_reader", "mqtt"])
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     rig: Rig
     match request.param:
         case "modbus_barrier":
             rig = BarrierRig(tmp_path)
+        case "gpio":
+            rig = GpioRig(tmp_path)
         case "serial_reader":
             rig = ReaderRig(tmp_path)
         case "payment_terminal":
             rig = TerminalRig(tmp_path)
+        case "osdp_reader":
+            rig = OsdpRig(tmp_path)
         case _:
             rig = MqttRig(request.getfixturevalue("broker"))
     rig.bring_back()

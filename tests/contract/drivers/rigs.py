@@ -24,6 +24,7 @@ from drivers.ports import (
 from drivers.registry import make_driver
 from simulators.barrier import Barrier
 from simulators.broker import Broker
+from simulators.wire.gpio_board import GpioBoardWire
 from simulators.wire.modbus_barrier import ModbusBarrierBus
 from simulators.wire.payment_terminal import PaymentTerminalWire
 from simulators.wire.pty import Pty
@@ -119,6 +120,45 @@ class ReaderRig:
 
     def said(self, reading: Reading, word: int) -> bool:
         return getattr(reading, "text", None) == f"CODE {word} "
+
+
+class GpioRig:
+    """One gate on pins; a contact that chatters and ends as it was says nothing."""
+
+    rubbish = b"chatter"
+    keeps_rubbish = False
+    ARMING_LOOP, SAFETY_LOOP, FIRE_ALARM, OPEN, CLOSE, LAMP = 17, 27, 22, 5, 6, 13
+
+    def __init__(self, _folder: Path, **settings: object) -> None:
+        self.wire = GpioBoardWire()
+        gate = {
+            "inputs": {"arming_loop": self.ARMING_LOOP, "safety_loop": self.SAFETY_LOOP},
+            "relays": {"open": self.OPEN, "close": self.CLOSE},
+            "lamps": {"full": self.LAMP},
+        }
+        house = {"inputs": {"fire_alarm": self.FIRE_ALARM}, "inverted": ["fire_alarm"]}
+        table = {"factory": "mock", "look_ms": 20, "units": {"gate": gate, "house": house}, **settings}
+        self.driver = make_driver("gpio", "pins", table)
+        self.command: Command | None = MoveArm(device="gate", move=Move.OPEN)
+
+    def lose(self) -> None:
+        self.wire.stop()
+
+    def bring_back(self) -> None:
+        self.wire.start()
+
+    async def speak(self, word: int) -> None:
+        self.wire.contact(self.ARMING_LOOP, closed=bool(word % 2))
+
+    async def talk_rubbish(self) -> None:
+        self.wire.chatter(self.ARMING_LOOP, times=20)
+
+    def said(self, reading: Reading, word: int) -> bool:
+        return (
+            isinstance(reading, InputReading)
+            and reading.device == "gate"
+            and reading.closed[Input.ARMING_LOOP] is bool(word % 2)
+        )
 
 
 class TerminalRig:

@@ -9,6 +9,7 @@ from drivers.ports import Reading
 from drivers.registry import kinds, make_driver
 
 MINIMAL: dict[str, dict[str, object]] = {
+    "gpio": {"units": {"gate": {"relays": {"open": 5}}}},
     "modbus_barrier": {"port": "/dev/barrier", "units": {"north": 1}},
     "mqtt": {"topics": ["application/#"], "format": "chirpstack", "decoder": "bosch/tps110"},
     "payment_terminal": {"port": "/dev/till"},
@@ -29,7 +30,7 @@ def test_a_minimal_table_makes_a_driver_and_opens_nothing(kind: str) -> None:
 def test_a_misspelt_setting_is_named_and_the_real_ones_are_listed(kind: str) -> None:
     with pytest.raises(DriverMisconfigured, match="prot") as refused:
         make_driver(kind, "it", {**MINIMAL[kind], "prot": "/dev/x"})
-    assert "port" in refused.value.fix
+    assert next(iter(MINIMAL[kind])) in refused.value.fix
 
 
 def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
@@ -41,6 +42,10 @@ def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong", "field"),
     [
+        ("gpio", {"units": {"gate": {}}}, "settings"),
+        ("gpio", {"units": {"gate": {"relays": {"open": 5}, "lamps": {"full": 5}}}}, "settings"),
+        ("gpio", {"units": {"gate": {"inputs": {"arming_lop": 5}}}}, "units.gate.inputs.arming_lop"),
+        ("gpio", {"restless_ms": 100, "debounce_ms": 200}, "settings"),
         ("modbus_barrier", {"units": {"north": 300}}, "units.north"),
         ("modbus_barrier", {"units": {"north": 1, "south": 1}}, "settings"),
         ("modbus_barrier", {"poll_ms": "often"}, "poll_ms"),
