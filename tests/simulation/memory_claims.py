@@ -119,7 +119,7 @@ def conflicts_record(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answe
 
 
 def add_conflict(db: MemoryDatabase, kind: str, lot: UUID, **columns: Any) -> None:
-    row = {"claim_id": None, "other_id": None, "detail": {}, "resolved_at": None, "created_at": db.now()}
+    row: Row = {"claim_id": None, "other_id": None, "detail": {}, "resolved_at": None, "created_at": db.now()}
     db.put("conflicts", db.next_number(), {**row, "kind": kind, "lot_id": lot, **columns})
 
 

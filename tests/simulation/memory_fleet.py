@@ -163,14 +163,6 @@ def gateway_set_state(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answ
     return [changed]
 
 
-@answers("cloud.gateways.clock_changed")
-def clock_changed(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
-    row = database.table("gateways").get(asked["gateway"])
-    if row is not None:
-        database.put("gateways", row["id"], {**row, "clock_quality": asked["quality"]})
-    return []
-
-
 @answers("cloud.gateways.gateway_heard", "cloud.gateways.page_repeated")
 def gateway_heard(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     row = db.table("gateways").get(parameters["gateway"])

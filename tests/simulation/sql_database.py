@@ -14,6 +14,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -108,16 +109,17 @@ class TwinDatabase(MemoryDatabase):
         try:
             actual = self._ask(sql, parameters)
         except psycopg.Error as error:
-            if type(expected) is not type(error):
-                raise Differs(
-                    f"{name} of {dict(parameters)}: {expected} in memory, {error!r} in SQL"
-                ) from error
-            raise
+            if type(expected) is type(error):
+                raise
+            raise Differs(f"{name} of {dict(parameters)}: {expected} in memory, {error!r} in SQL") from error
         if isinstance(expected, psycopg.Error):
             raise Differs(f"{name} of {dict(parameters)}: {expected!r} in memory, {actual} in SQL")
-        if name not in LEFT_OUT:
-            _require_same(name, parameters, _is_ordered(sql), expected, actual)
-        return actual
+        if name in LEFT_OUT:
+            return actual
+        try:
+            return _in_order(name, _is_ordered(sql), expected, actual)
+        except Differs as differs:
+            raise Differs(f"{name} of {dict(parameters)}\n{differs}") from differs
 
     def _ask(self, sql: bytes, parameters: Mapping[str, Any]) -> list[Row]:
         self._tell_time()
@@ -162,6 +164,7 @@ class TwinDatabase(MemoryDatabase):
                 raise Differs(f"{table}: {found[:5]}")
 
 
+@cache
 def _is_ordered(sql: bytes) -> bool:
     """Whether the answer's order is asked for: ORDER BY at the end, in no parentheses, of what only reads."""
     text = _COMMENT.sub("", sql.decode())
@@ -170,26 +173,30 @@ def _is_ordered(sql: bytes) -> bool:
     return text.lstrip().startswith("SELECT") and "ORDER BY" in text
 
 
-def _require_same(
-    name: str, parameters: Mapping[str, Any], ordered: bool, expected: Answer, actual: list[Row]
-) -> None:
+def _in_order(name: str, ordered: bool, expected: Answer, actual: list[Row]) -> list[Row]:
+    """PostgreSQL's rows, which must be the stand-in's; where the SQL asks for no order they come in the stand-in's, so that a day is one day."""
     if not expected and not actual:
-        return
-    columns = [name_ for name_ in (actual or expected)[0] if name_ not in UNREAD.get(name, ())]
+        return actual
+    columns = [column for column in (actual or expected)[0] if column not in UNREAD.get(name, ())]
     try:
         memory = [tuple(row[column] for column in columns) for row in expected]
     except KeyError as missing:
-        raise Differs(f"{name}: the stand-in's answer has no column {missing}") from missing
+        raise Differs(f"the stand-in's answer has no column {missing}") from missing
     real = [tuple(row[column] for column in columns) for row in actual]
-    if not ordered:
-        memory, real = sorted(memory, key=as_said), sorted(real, key=as_said)
     if memory == real:
-        return
-    if len(memory) == len(real):
-        pairs = [pair for row in zip(memory, real, strict=True) for pair in zip(columns, *row, strict=True)]
-        told = [
-            f"{column}: {one!r} in memory, {other!r} in SQL" for column, one, other in pairs if one != other
-        ]
-    else:
-        told = [f"in memory {memory}", f"in SQL {real}"]
-    raise Differs("\n".join([f"{name} of {dict(parameters)}", *told]))
+        return actual
+    if len(memory) != len(real):
+        raise Differs(f"in memory {memory}\nin SQL {real}")
+    places = list(range(len(real)))
+    ours = places if ordered else sorted(places, key=lambda place: as_said(memory[place]))
+    theirs = places if ordered else sorted(places, key=lambda place: as_said(real[place]))
+    answer = dict(zip(ours, (actual[place] for place in theirs), strict=True))
+    told = [
+        f"{column}: {one!r} in memory, {other!r} in SQL"
+        for mine, other_s in zip(ours, theirs, strict=True)
+        for column, one, other in zip(columns, memory[mine], real[other_s], strict=True)
+        if one != other
+    ]
+    if told:
+        raise Differs("\n".join(told))
+    return [answer[place] for place in places]
