@@ -48,6 +48,8 @@ BEFORE_HELD = "edge.kiosk.before_held"
 HELD = "edge.kiosk.held"
 BEFORE_SETTLED = "edge.kiosk.before_settled"
 SETTLED = "edge.kiosk.settled"
+BEFORE_SOLD = "edge.kiosk.before_sold"
+SOLD = "edge.kiosk.sold"
 
 AHEAD_OFFLINE = timedelta(hours=24)
 AHEAD = timedelta(days=30)
@@ -210,9 +212,11 @@ class KioskSales:
         firm = replace(sale.claim, state=ClaimState.FIRM)
         terms = Terms.of(offer, name, None)
         change, ticket = self._standing(firm, terms, None, more=sale.moved)
+        self.failpoints.hit(BEFORE_SOLD)
         if not await is_durable(self.ledger, self.ledger.commit(change, urgent=True)):
             self._release(firm)
             return Refusal(reason=Reason.NOT_STORING)
+        self.failpoints.hit(SOLD)
         return self._is_sold(firm, terms, ticket, None)
 
     async def _sold_for_money(
@@ -233,7 +237,6 @@ class KioskSales:
                 return Refusal(reason=Reason.NOT_STORING)
             self.failpoints.hit(HELD)
             outcome, reference = await self.terminals.charge(payment)
-            self.failpoints.hit(BEFORE_SETTLED)
             return await self._settle(sale.claim, demand, payment, outcome, reference)
 
     async def _settle(
@@ -243,12 +246,14 @@ class KioskSales:
         now = self.clock.now()
         if outcome is Outcome.UNKNOWN:
             return Unsold(reservation=demand.stay, outcome=outcome)
+        self.failpoints.hit(BEFORE_SETTLED)
         claim = self.ledger.book.claim(held.id)
         if outcome is not Outcome.TAKEN:
             failed = payment.moved_to(PaymentState.FAILED, at=now)
             released = claim.moved_to(ClaimState.RELEASED)
             change = Change.record(at=now, claims=(released,), payments=(failed,))
             await is_durable(self.ledger, self.ledger.commit(change, urgent=True))
+            self.failpoints.hit(SETTLED)
             return Unsold(reservation=demand.stay, outcome=outcome)
         completed = payment.moved_to(PaymentState.COMPLETED, at=now, reference=reference)
         terms = Terms.told_by(claim, demand, self._tariff_of(claim))

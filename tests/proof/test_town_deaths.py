@@ -30,5 +30,7 @@ async def test_a_death_at_every_label_of_both_tiers_leaves_both_books_right_and_
         assert Counter(buyer.told for buyer in storm.buyers)[200] > 0
         assert [buyer.reason for buyer in storm.buyers if buyer.reason == "full"] == []
         await come_to_rest(town)
-        assert wrongs(town, storm.buyers, storm.cars) == []
+        assert wrongs(town, storm.buyers, storm.cars, storm.people) == []
+        assert storm.people.told["sold"] > 0
+        assert storm.people.told["full"] == 0
         assert doubts_of(town) == 0

@@ -20,6 +20,7 @@ from simulators.differences import log_differences, places_sold_twice
 from simulators.evidence import count_log, read_cloud, read_edge
 from sync.part import ParticipantState
 from tests.integration.edge.agent_site import LOT_ID
+from tests.proof.kiosk_people import KioskPeople, pending_payments, till_wrongs
 from tests.proof.rivals import Buyer, Cars
 from tests.proof.town import Town
 
@@ -60,7 +61,12 @@ def unfinished(town: Town) -> dict[str, int]:
     """What is still under way, by its name."""
     (row,) = rows_of(town.database_url, UNFINISHED, LOT_ID)
     applied = row.pop("applied") or 0
-    left = {**row, "rows": count_log(town.ledger) - applied, "doubts": doubts_of(town)}
+    left = {
+        **row,
+        "rows": count_log(town.ledger) - applied,
+        "doubts": doubts_of(town),
+        "till": pending_payments(town),
+    }
     return {name: number for name, number in left.items() if number}
 
 
@@ -81,7 +87,9 @@ async def come_to_rest(town: Town) -> None:
     assert left == {}, f"never came to rest: {left}"
 
 
-def wrongs(town: Town, buyers: Iterable[Buyer], cars: Cars | None = None) -> list[str]:
+def wrongs(
+    town: Town, buyers: Iterable[Buyer], cars: Cars | None = None, people: KioskPeople | None = None
+) -> list[str]:
     """Everything that is not as it must be, at rest; empty where all is well."""
     edge, centre = read_edge(town.ledger), read_cloud(town.database_url, LOT_ID)
     logs = log_differences(edge.log, centre.inbox)
@@ -102,6 +110,11 @@ def wrongs(town: Town, buyers: Iterable[Buyer], cars: Cars | None = None) -> lis
     bookings = {row["id"]: row for row in rows_of(town.database_url, BOOKINGS)}
     found += [wrong for row in bookings.values() for wrong in _money(town, row)]
     found += [wrong for buyer in buyers for wrong in _kept(buyer, bookings)]
+    if people is not None:
+        found += till_wrongs(town, people)
+        found += [
+            f"sold at the kiosk, and not at the centre: {id_}" for id_ in people.sold if id_ not in bookings
+        ]
     return found + ([] if cars is None else _tickets(town, cars.tickets))
 
 

@@ -16,9 +16,10 @@ from random import Random
 from cloud.gateways import link, service
 from cloud.payments import cashier
 from cloud.reservations import beginning, commit_step, errands
-from edge import commitments, entering, lane_runner, line
+from edge import commitments, entering, kiosk_sales, lane_runner, line
 from edge.store import store
 from simulators.programs import ProgramEnded
+from tests.proof.kiosk_people import KioskPeople
 from tests.proof.rivals import Buyer, Cars, soon
 from tests.proof.town import Town
 
@@ -49,6 +50,12 @@ AGENT = (
     entering.ADMITTED,
     lane_runner.BEFORE_PULSE,
     lane_runner.PULSED,
+    kiosk_sales.BEFORE_HELD,
+    kiosk_sales.HELD,
+    kiosk_sales.BEFORE_SETTLED,
+    kiosk_sales.SETTLED,
+    kiosk_sales.BEFORE_SOLD,
+    kiosk_sales.SOLD,
     store.BEFORE_CHECKPOINT,
     store.AFTER_CHECKPOINT,
     store.BEFORE_COMMIT,
@@ -58,6 +65,7 @@ STILL_S, LONGER = 4.0, 1.5
 """So long without a death or a birth, and the line leads to the other process, whose label only the one at the line may come to. Each time it waits longer: the machine may be
 slow."""
 BUYERS_AT_ONCE = 2
+KIOSK_PAUSE_S = 0.2
 REACHED_WITHIN_S = 300.0
 
 
@@ -69,6 +77,7 @@ class Storm:
     draw: Random
     buyers: list[Buyer] = field(default_factory=list)
     cars: Cars = field(init=False)
+    people: KioskPeople = field(init=False)
     over: bool = False
     _of_agent: deque[str] = field(init=False)
     _of_centre: deque[str] = field(init=False)
@@ -79,6 +88,7 @@ class Storm:
 
     def __post_init__(self) -> None:
         self.cars = Cars(town=self.town)
+        self.people = KioskPeople(town=self.town)
         self._of_agent = deque(self.draw.sample(AGENT, len(AGENT)))
         self._of_centre = deque(self.draw.sample(CENTRE, len(CENTRE)))
 
@@ -86,6 +96,7 @@ class Storm:
         """Until every label was died at; then everything lives, and everybody has an answer."""
         async with asyncio.TaskGroup() as load:
             load.create_task(self._drive())
+            load.create_task(self._book_at_the_kiosk(Random(self.draw.random())))
             for _ in range(BUYERS_AT_ONCE):
                 load.create_task(self._buy(Random(self.draw.random())))
             turning = load.create_task(self._turn_the_line())
@@ -166,6 +177,14 @@ class Storm:
             buyer = Buyer(town=self.town, draw=draw, starts_at=starts_at)
             self.buyers.append(buyer)
             await buyer.buy()
+
+    async def _book_at_the_kiosk(self, draw: Random) -> None:
+        """Within the day that a lot sells without a line; by turns for money and for nothing."""
+        while not self.over:
+            starts_at = soon() + timedelta(hours=draw.randrange(6, 20))
+            lasts = timedelta(minutes=120 if sum(self.people.told.values()) % 2 else 45)
+            await self.people.book(starts_at, lasts)
+            await asyncio.sleep(KIOSK_PAUSE_S)
 
     async def _drive(self) -> None:
         while not self.over:

@@ -8,7 +8,15 @@ from datetime import timedelta
 import pytest
 
 from edge.kiosk_orders import Order, Sold, Unsold
-from edge.kiosk_sales import AHEAD_OFFLINE, BEFORE_HELD, BEFORE_SETTLED, HELD, SETTLED
+from edge.kiosk_sales import (
+    AHEAD_OFFLINE,
+    BEFORE_HELD,
+    BEFORE_SETTLED,
+    BEFORE_SOLD,
+    HELD,
+    SETTLED,
+    SOLD,
+)
 from edge.lanes import LaneEvent
 from edge.terminals import Outcome
 from edge.visit import Answered, Presented
@@ -277,3 +285,31 @@ async def test_a_power_cut_at_any_step_leaves_a_booking_and_its_money_or_neither
     assert len(firm) == len(lot.ledger.book.claims()) == lot.terminal.charges == sold_after
     assert len(lot.events(EventKind.BOOKING_SOLD)) == sold_after
     assert lot.ledger.pending_payments() == []
+
+
+@pytest.mark.parametrize("label", [BEFORE_SETTLED, SETTLED])
+async def test_a_power_cut_on_either_side_of_a_declined_cards_record_gives_the_place_back_once(
+    lot: LotAtWork, label: str
+) -> None:
+    lot.terminal.decline = True
+    lot.sales.failpoints = Failpoints(armed=label, strike=cut)
+    with pytest.raises(PowerCutError):
+        await lot.sales.sell(order(lot))
+    await lot.restart()
+    assert await lot.sales.resolve_pending() == 0
+    assert [claim for claim in lot.ledger.book.claims() if claim.binds] == []
+    assert (lot.terminal.charges, lot.events(EventKind.BOOKING_SOLD)) == (0, [])
+    assert states(lot) == ["pending", "failed"]
+
+
+@pytest.mark.parametrize(("label", "sold_after"), [(BEFORE_SOLD, 0), (SOLD, 1)])
+async def test_a_power_cut_on_either_side_of_a_sale_for_nothing_leaves_a_booking_or_none(
+    lot: LotAtWork, label: str, sold_after: int
+) -> None:
+    lot.prices.add(tariff(2, free_min=240, after_free="charged_from_entry"))
+    lot.sales.failpoints = Failpoints(armed=label, strike=cut)
+    with pytest.raises(PowerCutError):
+        await lot.sales.sell(order(lot))
+    await lot.restart()
+    assert [claim.state for claim in lot.ledger.book.claims()] == [ClaimState.FIRM] * sold_after
+    assert len(lot.events(EventKind.BOOKING_SOLD)) == sold_after
