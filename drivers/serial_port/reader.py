@@ -13,12 +13,11 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from drivers.errors import CommandRefused
-from drivers.ports import Command, Done, Driver, MalformedReading, Sink
+from drivers.ports import Command, Done, Driver, Sink
 from drivers.serial_port.lines import Heard, LineReader, NoRead, ReaderStyle, ReaderTalk
 from drivers.serial_port.port import LineSettings, SerialPort
+from drivers.serial_port.tap import Tap
 from drivers.settings import read_settings
-
-WINDOW_S = 1.0
 
 
 class ReaderSettings(LineSettings):
@@ -53,9 +52,8 @@ class SerialReader:
         talk = ReaderTalk(
             style=self._settings.style, code_id=self._settings.code_id, no_read=self._settings.no_read
         )
-        ear = _Ear(
-            LineReader(self._name, talk), _Tap(self._name, sink, self._settings.lines_per_s), self._settings
-        )
+        tap = Tap(self._name, sink, self._settings.lines_per_s)
+        ear = _Ear(LineReader(self._name, talk), sink, tap, self._settings)
         port = SerialPort(self._settings, ear.hear)
         try:
             await port.lost
@@ -71,8 +69,9 @@ class SerialReader:
 class _Ear:
     """Feeds the framer and tells it when the line went quiet."""
 
-    def __init__(self, lines: LineReader, tap: _Tap, settings: ReaderSettings) -> None:
+    def __init__(self, lines: LineReader, sink: Sink, tap: Tap, settings: ReaderSettings) -> None:
         self._lines = lines
+        self._sink = sink
         self._tap = tap
         self._quiet_s = settings.quiet_ms / 1_000
         self._loop = asyncio.get_running_loop()
@@ -101,47 +100,10 @@ class _Ear:
 
     def _pass_on(self, heard: list[Heard]) -> None:
         for one in heard:
-            self._tap.take(one)
-
-
-class _Tap:
-    """Lets a bounded number of readings through in a second and counts the others."""
-
-    def __init__(self, device: str, sink: Sink, per_window: int) -> None:
-        self._device = device
-        self._sink = sink
-        self._per_window = per_window
-        self._loop = asyncio.get_running_loop()
-        self._passed = 0
-        self._left_out = 0
-        self._window: asyncio.TimerHandle | None = None
-
-    def take(self, heard: Heard) -> None:
-        if self._window is None:
-            self._window = self._loop.call_later(WINDOW_S, self._next_window)
-        if self._passed >= self._per_window:
-            self._left_out += 1
-        elif isinstance(heard, NoRead):
-            self._sink.alive()
-        else:
-            self._passed += 1
-            self._sink.deliver(heard)
-
-    def close(self) -> None:
-        if self._window is not None:
-            self._window.cancel()
-        self._tell()
-
-    def _next_window(self) -> None:
-        self._window = None
-        self._passed = 0
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._left_out:
-            problem = f"{self._left_out} more than {self._per_window} in a second were left out"
-            self._left_out = 0
-            self._sink.deliver(MalformedReading(device=self._device, field="lines", problem=problem, raw=b""))
+            if isinstance(one, NoRead):
+                self._sink.alive()
+            else:
+                self._tap.take(one)
 
 
 def make(name: str, settings: Mapping[str, object]) -> Driver:
