@@ -100,13 +100,14 @@ class MalformedReading:
 
 
 class Condition(StrEnum):
-    """What may be wrong with a device that prints or shows something."""
+    """What may be wrong with a device."""
 
     PAPER_LOW = "paper_low"
     PAPER_OUT = "paper_out"
     PAPER_JAM = "paper_jam"
     COVER_OPEN = "cover_open"
     NOT_TAKEN = "not_taken"
+    WRONG_KEY = "wrong_key"
     FAULT = "fault"
 
 
@@ -209,6 +210,23 @@ class ShowPlaces:
     taken: Mapping[str, bool | None] = field(default_factory=dict)
 
 
+class Signal(StrEnum):
+    """What a reader shows to the person in front of it, by its light and its buzzer."""
+
+    READY = "ready"
+    WAIT = "wait"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowSignal:
+    """Show a signal at reader `device`, for as long as the reader's driver finds right; the next one takes its place."""
+
+    device: str
+    signal: Signal
+
+
 class SensorOrder(StrEnum):
     """What a sensor can be told."""
 
@@ -226,7 +244,9 @@ class TellSensor:
     seconds: int | None = None
 
 
-Command = MoveArm | TakePayment | LookupPayment | SwitchOutput | PrintSlip | ShowPlaces | TellSensor
+Command = (
+    MoveArm | TakePayment | LookupPayment | SwitchOutput | PrintSlip | ShowPlaces | ShowSignal | TellSensor
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
