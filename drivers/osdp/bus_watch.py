@@ -16,6 +16,7 @@ from drivers.osdp.packet import Packet
 from drivers.osdp.secure_channel import DEFAULT_KEY, SessionKeys
 from drivers.serial_port.framing import Broken
 
+UNSET_KEY = bytes(16)  # readers built on libosdp answer with it until they are given a key
 CHALLENGE = 0x76
 CRYPTOGRAM = 0x76
 NAK = 0x41
@@ -25,7 +26,7 @@ class KeyVerdict(StrEnum):
     """What a reader's answer to a challenge proved; the value is the sentence that a person reads."""
 
     RIGHT = "the reader has our key"
-    FACTORY = "the reader still has the factory's default key; name it in default_key once to give it ours"
+    FACTORY = "the reader was given no key yet; name it in default_key to give it ours"
     WRONG = "the reader has another key than ours"
     REFUSED = "the reader refuses a secure channel"
 
@@ -97,7 +98,8 @@ class BusWatch:
 
 def _verdict(key: bytes, cp_random: bytes, answer: bytes) -> KeyVerdict:
     pd_random, cryptogram = answer[8:16], answer[16:]
-    for candidate, verdict in ((key, KeyVerdict.RIGHT), (DEFAULT_KEY, KeyVerdict.FACTORY)):
+    verdicts = {key: KeyVerdict.RIGHT, DEFAULT_KEY: KeyVerdict.FACTORY, UNSET_KEY: KeyVerdict.FACTORY}
+    for candidate, verdict in verdicts.items():
         if SessionKeys.derive(candidate, cp_random).pd_cryptogram(cp_random, pd_random) == cryptogram:
             return verdict
     return KeyVerdict.WRONG

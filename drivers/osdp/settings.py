@@ -19,6 +19,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from drivers.errors import DriverMisconfigured, MalformedInput
+from drivers.osdp.bus_watch import UNSET_KEY
 from drivers.osdp.keys import read_key
 from drivers.osdp.secure_channel import DEFAULT_KEY
 from drivers.serial_port.port import LineSettings
@@ -84,7 +85,7 @@ class OsdpSettings(LineSettings):
         except MalformedInput as wrong:
             fix = "put 32 hexadecimal digits on its first line (openssl rand -hex 16)"
             raise DriverMisconfigured(field, wrong.problem, fix) from wrong
-        if key == DEFAULT_KEY:
+        if key in {DEFAULT_KEY, UNSET_KEY}:
             fix = "make a key of its own (openssl rand -hex 16) and name the reader in default_key until it has it"
             raise DriverMisconfigured(field, "it holds the factory's default key, which is public", fix)
         return key

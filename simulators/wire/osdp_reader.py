@@ -65,30 +65,22 @@ class SimulatedReader(Channel):  # type: ignore[misc] # libosdp has no types
     def present(self, word: int, bits: int) -> bool:
         """Hold a card of so many bits to the reader; False where it takes no more."""
         data = (word << (-bits % 8)).to_bytes((bits + 7) // 8, "big")
-        return self._submit(CardFormat.Wiegand, bits, data)
-
-    def present_text(self, text: str) -> bool:
-        """Hold a card to the reader that it reads as characters."""
-        data = text.encode("ascii")
-        return self._submit(CardFormat.ASCII, len(data), data)
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether its secure channel is up."""
-        return self._device is not None and bool(self._device.is_sc_active())
-
-    def _submit(self, card_format: int, length: int, data: bytes) -> bool:
         if self._device is None:
             return False
         event = {
             "event": Event.CardRead,
             "reader_no": 0,
             "direction": 0,
-            "format": card_format,
-            "length": length,
+            "format": CardFormat.Wiegand,
+            "length": bits,
             "data": data,
         }
         return bool(self._device.submit_event(event))
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether its secure channel is up."""
+        return self._device is not None and bool(self._device.is_sc_active())
 
     def _told(self, command: Mapping[str, object]) -> tuple[int, None]:
         self.commands.append(command)
