@@ -39,13 +39,15 @@ from drivers.ports import (
 )
 from drivers.serial_port.framing import Broken
 from drivers.serial_port.port import SerialPort
+from drivers.serial_port.tap import Tap
 from drivers.settings import read_settings
 
 LOG = structlog.stdlib.get_logger("drivers.osdp")
 
-STEP_S = 0.02
+STEP_S = 0.03
 INPUT_BYTES = 4096
-NOISE_EVERY_S = 1.0
+CARDS_PER_S = 20
+NOISES_PER_S = 5  # a bus beside a motor is never quite clean
 COMPLETED = 0
 
 
@@ -67,13 +69,14 @@ class _Unit:
 class OsdpReaders:
     """The driver of one line."""
 
-    def __init__(self, settings: OsdpSettings) -> None:
+    def __init__(self, name: str, settings: OsdpSettings) -> None:
+        self._name = name
         self._settings = settings
         self._line: _Line | None = None
 
     async def run(self, sink: Sink) -> None:
         """Poll until cancelled, see `Driver.run`."""
-        line = _Line(self._settings, self._settings.keys(), sink)
+        line = _Line(self._name, self._settings, self._settings.keys(), sink)
         self._line = line
         try:
             await line.run()
@@ -98,16 +101,19 @@ class OsdpReaders:
 class _Line(Channel):  # type: ignore[misc] # libosdp has no types
     """An open line: libosdp's channel to its readers, and what is known of each."""
 
-    def __init__(self, settings: OsdpSettings, keys: Mapping[int, bytes], sink: Sink) -> None:
+    def __init__(self, name: str, settings: OsdpSettings, keys: Mapping[int, bytes], sink: Sink) -> None:
         super().__init__()
         self._settings = settings
         self._sink = sink
         self._loop = asyncio.get_running_loop()
         self._watch = BusWatch(keys)
         self._input = bytearray()
-        self._noise_told_at = self._loop.time() - NOISE_EVERY_S
-        self._noises = 0
+        self._name = name
+        self._cards = Tap(name, sink, CARDS_PER_S)
+        self._noise = Tap(name, sink, NOISES_PER_S)
+        self._timer: asyncio.TimerHandle | None = None
         now = self._loop.time()
+        self._due_at = now
         self._units = [
             _Unit(name=name, address=address, place=place, tried_at=now, heard_at=now)
             for place, (name, address) in enumerate(settings.units.items())
@@ -136,14 +142,16 @@ class _Line(Channel):  # type: ignore[misc] # libosdp has no types
         Raises:
             DeviceUnreachable: the wire is gone.
         """
-        while not self._port.lost.done():
-            self._step()
-            await asyncio.wait({self._port.lost}, timeout=STEP_S)
-        self._port.lost.result()
+        self._tick()
+        await self._port.lost
 
     def close(self) -> None:
         """Give the port back; nothing is known of any reader any more."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._port.close()
+        self._cards.close()
+        self._noise.close()
         for unit in self._units:
             self._away(unit)
 
@@ -189,7 +197,7 @@ class _Line(Channel):  # type: ignore[misc] # libosdp has no types
     def _event(self, place: int, event: Mapping[str, object]) -> int:
         unit = self._units[place]
         if event.get("event") == Event.CardRead and unit.here:
-            self._sink.deliver(card_reading(unit.name, event, self._settings.cards_37))
+            self._cards.take(card_reading(unit.name, event, self._settings.cards_37))
         return 0
 
     def _completed(self, place: int, _command: Mapping[str, object], status: int) -> None:
@@ -213,6 +221,14 @@ class _Line(Channel):  # type: ignore[misc] # libosdp has no types
         self._found(self._watch.heard(data))
         self._step()
 
+    def _tick(self) -> None:
+        now = self._loop.time()
+        for unit in self._units:  # a pause of our own loop is no silence of a reader
+            unit.heard_at += max(0.0, now - self._due_at)
+        self._due_at = now + STEP_S
+        self._timer = self._loop.call_at(self._due_at, self._tick)
+        self._step()
+
     def _step(self) -> None:
         self._panel.refresh()
         now = self._loop.time()
@@ -226,7 +242,6 @@ class _Line(Channel):  # type: ignore[misc] # libosdp has no types
                     self._tell_away(unit)
                 self._away(unit)
                 self._try_again(unit, now)
-        self._tell_noise(now)
 
     def _here(self, unit: _Unit) -> None:
         if unit.here:
@@ -260,7 +275,11 @@ class _Line(Channel):  # type: ignore[misc] # libosdp has no types
     def _found(self, findings: list[Finding]) -> None:
         for finding in findings:
             if isinstance(finding, Broken):
-                self._noise(finding)
+                self._noise.take(
+                    MalformedReading(
+                        device=self._name, field=finding.field, problem=finding.problem, raw=finding.raw
+                    )
+                )
                 continue
             unit = self._by_address.get(finding.address)
             if unit is None:
@@ -287,27 +306,7 @@ class _Line(Channel):  # type: ignore[misc] # libosdp has no types
                 MalformedReading(device=unit.name, field="key", problem=verdict.value, raw=b"")
             )
 
-    def _noise(self, broken: Broken) -> None:
-        """Tell the first noise of a second with its bytes, and count the rest of it."""
-        now = self._loop.time()
-        if now - self._noise_told_at < NOISE_EVERY_S:
-            self._noises += 1
-            return
-        self._noise_told_at = now
-        device = next(iter(self._settings.units))
-        self._sink.deliver(
-            MalformedReading(device=device, field=broken.field, problem=broken.problem, raw=broken.raw)
-        )
 
-    def _tell_noise(self, now: float) -> None:
-        if self._noises and now - self._noise_told_at >= NOISE_EVERY_S:
-            problem = f"{self._noises} more lumps of noise in a second were left out"
-            self._noises = 0
-            self._noise_told_at = now
-            device = next(iter(self._settings.units))
-            self._sink.deliver(MalformedReading(device=device, field="line", problem=problem, raw=b""))
-
-
-def make(name: str, settings: Mapping[str, object]) -> Driver:  # noqa: ARG001 - a factory's signature, ports.py
+def make(name: str, settings: Mapping[str, object]) -> Driver:
     """Make the driver of one line, see `DriverFactory`."""
-    return OsdpReaders(read_settings(OsdpSettings, settings))
+    return OsdpReaders(name, read_settings(OsdpSettings, settings))
