@@ -13,17 +13,22 @@ import aiomqtt
 
 from drivers.ports import (
     Command,
+    Condition,
+    ConditionReading,
     Driver,
     Input,
     InputReading,
     Move,
     MoveArm,
+    PrintSlip,
     Reading,
     TakePayment,
 )
+from drivers.printer.status import PrinterStyle
 from drivers.registry import make_driver
 from simulators.barrier import Barrier
 from simulators.broker import Broker
+from simulators.wire.escpos_printer import EscposPrinterWire
 from simulators.wire.gpio_board import GpioBoardWire
 from simulators.wire.modbus_barrier import ModbusBarrierBus
 from simulators.wire.payment_terminal import PaymentTerminalWire
@@ -158,6 +163,39 @@ class GpioRig:
             isinstance(reading, InputReading)
             and reading.device == "gate"
             and reading.closed[Input.ARMING_LOOP] is bool(word % 2)
+        )
+
+
+class PrinterRig:
+    """A printer whose roll runs low and is changed."""
+
+    rubbish = b"\xff\xfe\xee"
+    keeps_rubbish = True
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.pty = Pty(folder / "printer")
+        self.wire = EscposPrinterWire(self.pty, PrinterStyle(str(settings.get("style", "epson"))))
+        table = {"port": str(self.pty.link), "baud": 115_200, "ask_every_s": 0.05, **settings}
+        self.driver = make_driver("ticket_printer", "north-printer", table)
+        self.command: Command | None = PrintSlip(
+            device="north-printer", title="Station Yard", lines=("Entry 12:30",), code="NCFOXN"
+        )
+
+    def lose(self) -> None:
+        self.wire.stop()
+
+    def bring_back(self) -> None:
+        self.wire.start()
+
+    async def speak(self, word: int) -> None:
+        self.wire.becomes(*([Condition.PAPER_LOW] if word % 2 else []))
+
+    async def talk_rubbish(self) -> None:
+        self.wire.rubbish(self.rubbish)
+
+    def said(self, reading: Reading, word: int) -> bool:
+        return isinstance(reading, ConditionReading) and reading.conditions == (
+            {Condition.PAPER_LOW} if word % 2 else set()
         )
 
 

@@ -14,6 +14,7 @@ MINIMAL: dict[str, dict[str, object]] = {
     "mqtt": {"topics": ["application/#"], "format": "chirpstack", "decoder": "bosch/tps110"},
     "payment_terminal": {"port": "/dev/till"},
     "serial_reader": {"port": "/dev/reader"},
+    "ticket_printer": {"port": "/dev/printer"},
 }
 
 
@@ -58,6 +59,8 @@ def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
         ("mqtt", {"user": "lot"}, "settings"),
         ("serial_reader", {"style": "morse"}, "style"),
         ("serial_reader", {"parity": "mark"}, "parity"),
+        ("ticket_printer", {"style": "matrix"}, "style"),
+        ("ticket_printer", {"answer_s": 0}, "answer_s"),
         ("payment_terminal", {"ping_every_s": 0}, "ping_every_s"),
     ],
 )
