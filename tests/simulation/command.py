@@ -11,13 +11,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
 
 from tests.simulation.coverage import SEEN, count_tables
+from tests.simulation.sql_database import Differs
+from tests.simulation.sql_server import a_migrated_database, the_database
 from tests.simulation.world import Broken, World
 
 
@@ -36,18 +39,23 @@ class Played:
     rows: dict[str, int]
 
 
-def play(seed: int, *, show: bool = False) -> Played:
-    """One seed, in a folder of its own."""
+def play(seed: int, *, show: bool = False, sql: str | None = None) -> Played:
+    """One seed, in a folder of its own. `sql`: a migrated database to which nobody is connected; the centre runs on a copy of it."""
     started_s = time.process_time()
     failure = ""
     count_tables()
     SEEN.clear()
-    with tempfile.TemporaryDirectory(prefix="lotgate-simulation-") as folder, _quietly():
-        world = World(seed, Path(folder), show=_print if show else None)
+    with (
+        tempfile.TemporaryDirectory(prefix="lotgate-simulation-") as folder,
+        _quietly(),
+        the_database(sql) as database,
+    ):
+        world = World(seed, Path(folder), show=_print if show else None, database=database)
         try:
             world.run()
-        except Broken as broken:
-            failure = str(broken)
+            world.database.look_at_all()
+        except (Broken, Differs) as broken:
+            failure = f"{broken}{'' if sql is None else ' --sql'}"
     return Played(
         seed=seed,
         digest=world.trace.digest,
@@ -86,15 +94,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--resume", type=Path, help="a file of what was played; what it has is not played again"
     )
+    parser.add_argument(
+        "--sql", action="store_true", help="the real SQL on a PostgreSQL of its own; the same hash"
+    )
     asked = parser.parse_args(arguments)
-    if asked.seeds is None:
-        return _one(asked.seed if asked.seed is not None else 1, show=asked.trace)
-    first, _, last = asked.seeds.partition("-")
-    return play_many(range(int(first), int(last or first) + 1), jobs=asked.jobs, resume=asked.resume)
+    with a_migrated_database() if asked.sql else nullcontext() as sql:
+        if asked.seeds is None:
+            return _one(asked.seed if asked.seed is not None else 1, show=asked.trace, sql=sql)
+        first, _, last = asked.seeds.partition("-")
+        seeds = range(int(first), int(last or first) + 1)
+        return play_many(seeds, jobs=asked.jobs, resume=asked.resume, sql=sql)
 
 
-def _one(seed: int, *, show: bool) -> int:
-    played = play(seed, show=show)
+def _one(seed: int, *, show: bool, sql: str | None) -> int:
+    played = play(seed, show=show, sql=sql)
     if played.failure:
         _print(played.failure)
     else:
@@ -103,13 +116,13 @@ def _one(seed: int, *, show: bool) -> int:
     return 1 if played.failure else 0
 
 
-def play_many(seeds: Sequence[int], *, jobs: int, resume: Path | None) -> int:
+def play_many(seeds: Sequence[int], *, jobs: int, resume: Path | None, sql: str | None = None) -> int:
     """All of them; each is a line of `resume` once it is played, so that the rest can go on another time."""
     done = _already(resume)
     left = [seed for seed in seeds if seed not in done]
     broken = [seed for seed in seeds if done.get(seed)]
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        for played in pool.map(play, left, chunksize=4):
+        for played in pool.map(partial(play, sql=sql), left, chunksize=4):
             if resume is not None:
                 with resume.open("a", encoding="utf-8") as file:
                     file.write(

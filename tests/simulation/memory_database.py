@@ -93,6 +93,9 @@ class MemoryDatabase:
                 self._index(rows[key], None)
             del rows[key]
 
+    def look_at_all(self) -> None:
+        """What is compared with another store is compared now; this one has none."""
+
     def next_number(self) -> int:
         self._number += 1
         return self._number
@@ -159,7 +162,7 @@ class MemoryDatabase:
         changed = dict.fromkeys((table, key) for table, key, _ in self._undo)
         self._undo.clear()
         words, self._words = self._words, []
-        for text in words:
+        for text in dict.fromkeys(words):  # the same word twice in one transaction is said once
             self.said(text)
         if changed:
             self.committed(changed)

@@ -4,8 +4,7 @@ Theory. The services get PostgreSQL's answer; the stand-ins' tables are what the
 the real SQL and the contract of every stand-in that it came to. The connection blocks: while PostgreSQL thinks nothing else happens and
 no virtual time passes, so the order of the day is the one that it has in memory, and so is the hash of its trace.
 
-PostgreSQL's clock is the day's. A schema before pg_catalog has functions of the clock's names that answer with the setting `lotgate.now`; columns
-whose default is the clock's get the new one. What takes its place is only the clock.
+PostgreSQL's clock is the day's: functions of the clock's names, found before its own, answer with the setting `lotgate.now`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg.sql import SQL, Identifier
 
 from cloud.database import connect
 from tests.simulation.memory_database import HANDLERS, Answer, MemoryDatabase, Row, name_of
@@ -41,18 +39,6 @@ LEFT_OUT = frozenset(
 UNREAD = {"cloud.reservations.ownership_broken": {"id"}}
 """Columns of answers that nobody reads: here only whether there is a row."""
 
-CLOCK = """
-CREATE SCHEMA IF NOT EXISTS virtual;
-CREATE OR REPLACE FUNCTION virtual.now() RETURNS timestamptz LANGUAGE sql STABLE
-    AS $$ SELECT current_setting('lotgate.now')::timestamptz $$;
-CREATE OR REPLACE FUNCTION virtual.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
-    AS $$ SELECT current_setting('lotgate.now')::timestamptz $$;
-"""
-DEFAULTS = """
-SELECT columns.table_name, columns.column_name FROM information_schema.columns AS columns
-  JOIN information_schema.tables AS tables USING (table_schema, table_name)
- WHERE columns.table_schema = 'public' AND columns.column_default = 'now()' AND tables.table_type = 'BASE TABLE'
-"""
 PATH = "SET search_path = virtual, pg_catalog, public"
 TELL_TIME = "SELECT set_config('lotgate.now', %s, false)"
 
@@ -64,21 +50,11 @@ class Differs(AssertionError):
     """A stand-in and the SQL that it stands in for do not say the same."""
 
 
-def set_virtual_clock(url: str) -> None:
-    """Make a migrated database's clock the setting `lotgate.now`, for connections with the search path `PATH`."""
-    with connect(url) as connection:
-        connection.execute(CLOCK.encode())
-        for row in connection.execute(DEFAULTS.encode()).fetchall():
-            names = (Identifier(row["table_name"]), Identifier(row["column_name"]))
-            connection.execute(SQL("ALTER TABLE {} ALTER COLUMN {} SET DEFAULT virtual.now()").format(*names))
-
-
 class TwinDatabase(MemoryDatabase):
-    """Two databases that are asked the same. The one at `url` is migrated, empty and nobody else's."""
+    """Two databases that are asked the same. The one at `url` is migrated, empty and nobody else's, with a clock of ours (sql_server.py)."""
 
     def __init__(self, now: Callable[[], datetime], url: str) -> None:
         super().__init__(now)
-        set_virtual_clock(url)
         self._sql = connect(url)
         self._sql.execute(PATH)
         self._sql.execute("LISTEN lotgate_commit")
@@ -144,14 +120,15 @@ class TwinDatabase(MemoryDatabase):
 
     def _commit(self) -> None:
         heard, self._heard = self._heard, []
-        if heard != list(self._words):
-            raise Differs(f"said in memory: {self._words}; in SQL: {heard}")
+        said = list(dict.fromkeys(self._words))
+        if heard != said:
+            raise Differs(f"said in memory: {said}; in SQL: {heard}")
         super()._commit()
         self._commits += 1
         if self._commits % LOOK_AT_ALL_EVERY == 0:
-            self.require_same_rows()
+            self.look_at_all()
 
-    def require_same_rows(self) -> None:
+    def look_at_all(self) -> None:
         """Both keep the same rows.
 
         Raises:
