@@ -11,8 +11,10 @@ from uuid import UUID
 from cloud.payments.provider import IntentSeen, IntentState
 from cloud.reservations.booking_rows import Booking
 from edge.change import Change
+from edge.kiosk_orders import Sold
 from parking.claims import Claim, ClaimState
 from parking.decision import Reason
+from parking.demands import PaymentState
 from parking.ids import SpotId
 from parking.lot import Tier
 from sync.messages import Vote
@@ -77,6 +79,8 @@ class Checks:
         self._promises = Promises()
         self.lapsed: set[str] = set()
         self.told: dict[str, int] = {}
+        self.kiosk: dict[str, Sold] = {}
+        self.payments: dict[str, PaymentState] = {}
         self.commits = 0
 
     # What the lot has on its card
@@ -112,6 +116,7 @@ class Checks:
             self.card[claim.id] = claim
         for changed in change.parts:
             self.parts[changed.part.id] = changed.part
+        self.payments.update((payment.id, payment.state) for payment in change.payments)
         self.durable_seq += len(change.events)
         if change.events:
             self._world.trace.add("lot", "has " + " ".join(event.kind for event in change.events))
@@ -166,10 +171,22 @@ class Checks:
         """A driver was told."""
         self.told[str(booking.id)] = booking.revision
 
+    def sold_at_kiosk(self, sold: Sold) -> None:
+        """A driver at the kiosk holds a ticket."""
+        boot = self._world.lot_tier.boot
+        assert boot is not None
+        assert self.card[sold.claim].state is ClaimState.FIRM, (
+            f"{sold.reservation} was sold and is not durable"
+        )
+        self.kiosk[sold.reservation] = sold
+
     def pass_refused(self, reservation: str, reason: Reason) -> None:
         """A driver with a pass was turned away. Whoever is early may have to wait for the window where the lot is full."""
-        rows = self._revisions(UUID(reservation))
-        is_early = reason is Reason.NOT_YET and self._world.clock.now() < rows[-1]["starts_at"]
+        sold = self.kiosk.get(reservation)
+        starts_at = (
+            sold.order.window.starts_at if sold else self._revisions(UUID(reservation))[-1]["starts_at"]
+        )
+        is_early = reason is Reason.NOT_YET and self._world.clock.now() < starts_at
         boot = self._world.lot_tier.boot
         brim_full = boot is not None and len(boot.ledger.open_stays()) >= len(self._world.lot.spots)
         if reason is Reason.BOOKED_BUT_FULL and brim_full:
@@ -202,6 +219,8 @@ class Checks:
         """I4, and I5: what is prepared keeps its claim until it is decided, or its window is over."""
         row = self._world.database.table("reservations").get((UUID(part.id.reservation), part.id.revision))
         state = None if row is None else row["state"]
+        if row is None and part.by == "kiosk":
+            return  # the centre hears of it by the log
         if part.state is ParticipantState.COMM:
             assert state == "committed", f"{part} against {state}"
             held = self.card.get(str(part.claim)) if part.claim else None
@@ -234,6 +253,7 @@ class Checks:
         left += [f"{row['id']} is {row['state']}" for row in undecided]
         left += [f"{row['id']} is untold" for row in database.rows("reservations") if row["untold"]]
         left += [f"{doubt.part} is in doubt" for doubt in boot.commitments.doubts()]
+        left += [f"payment {payment.id} is pending at the lot" for payment in boot.ledger.pending_payments()]
         gateway = database.table("gateways")[world.lot_tier.gateway]
         if gateway["acknowledged_seq"] != boot.ledger.last_seq:
             left.append(f"{boot.ledger.last_seq - gateway['acknowledged_seq']} rows are not uploaded")
@@ -258,6 +278,7 @@ class Checks:
         self.look_at_all()
         self._promised([*self.card, *map(str, world.database.table("claims"))])
         self._money_goes_with_bookings()
+        self._kiosk_is_honest()
         self._both_have_the_same_claims(boot)
         inbox = world.database.table("gateway_inbox")
         assert [key[2] for key in inbox] == list(range(1, boot.ledger.last_seq + 1)), "the log is not whole"
@@ -287,6 +308,17 @@ class Checks:
                 decided = all(row["state"] == "aborted" for row in rows)
                 if decided:
                     assert intent.seen.state is not IntentState.AUTHORISED, f"{payment['id']} is still held"
+
+    def _kiosk_is_honest(self) -> None:
+        """Whoever holds a ticket is known to the centre, and what the terminals took is on record."""
+        for reservation in self.kiosk:
+            states = {row["state"] for row in self._revisions(UUID(reservation))}
+            assert states == {"committed"}, (
+                f"{reservation} was sold at the kiosk and is {states or 'unknown'}"
+            )
+        for key in self._world.lot_tier.taken:
+            state = self.payments.get(key)
+            assert state is PaymentState.COMPLETED, f"{key} was taken and is {state}"
 
     def _both_have_the_same_claims(self, boot: Boot) -> None:
         cloud = self._world.database.table("claims")

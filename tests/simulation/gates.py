@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from drivers.errors import CommandRefused
+from drivers.errors import CommandRefused, CommandUnanswered
 from drivers.ports import Move
 from edge.lane_runner import LaneRunner
 from edge.lanes import Levels
@@ -15,7 +16,10 @@ ARM_S = 1.2
 
 
 class Gate:
-    """One lane's arm and loops. Without an agent the arm is down: its controller lets it fall."""
+    """One lane's arm and loops. Without an agent the arm is down: its controller lets it fall.
+
+    `lost`: the controller answers nothing. `jammed`: the arm does not move. `blind`: the safety loop cannot be read.
+    """
 
     def __init__(self, lane: str, kind: LaneKind) -> None:
         self.lane = lane
@@ -24,7 +28,12 @@ class Gate:
         self.is_up = False
         self.vehicle = False
         self.safety = False
+        self.lost = False
+        self.jammed = False
+        self.blind = False
+        self.wrong: Callable[[str], None] = lambda _: None
         self._moves = 0
+        self._told_safety: bool | None = None
 
     def attach(self, runner: LaneRunner | None) -> None:
         """An agent started, or died."""
@@ -37,18 +46,22 @@ class Gate:
     def read(self) -> None:
         """The agent reads the contacts."""
         if self.runner is not None:
-            levels = Levels(
-                vehicle=self.vehicle, safety=self.safety, arm_up=self.is_up, arm_down=not self.is_up
-            )
-            self.runner.contacts(levels, button=False)
+            safety = None if self.blind or self.lost else self.safety
+            levels = Levels(vehicle=self.vehicle, safety=safety, arm_up=self.is_up, arm_down=not self.is_up)
+            self._told_safety = safety
+            self.runner.contacts(Levels() if self.lost else levels, button=False)
 
     async def move(self, move: Move, *, timeout_s: float) -> None:
         """The agent tells the arm, see edge.lane_ports.Arm."""
+        if move is Move.CLOSE and self._told_safety is not False:
+            self.wrong(f"{self.lane} was to close on a loop that was told {self._told_safety}")
         await asyncio.sleep(0.03)
+        if self.lost:
+            raise CommandUnanswered("the controller is silent")
         if move is Move.CLOSE and self.safety:
             raise CommandRefused("the loop is occupied")
         self._moves += 1
-        if move is not Move.STOP:
+        if move is not Move.STOP and not self.jammed:
             asyncio.get_running_loop().call_later(ARM_S, self._moved, self._moves, move is Move.OPEN)
 
     def _moved(self, number: int, up: bool) -> None:
@@ -68,6 +81,14 @@ class Gate:
         if runner is None or not runner.present(presented):
             return None
         return runner.visit
+
+    async def back_out(self) -> None:
+        """The driver changes his mind under an open arm."""
+        self.set(vehicle=False)
+        for _ in range(60):
+            if not self.is_up:
+                return
+            await asyncio.sleep(0.5)
 
     async def drive_through(self) -> None:
         """Over the safety loop and away."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from parking.tariff_document import parse_tariff
 LOT = LotId("11111111-2222-4333-8444-555555555555")
 START_AT = datetime(2026, 11, 24, 5, tzinfo=UTC)
 DAY_S = 8 * 3_600.0
-ARRIVALS, BOOKINGS = 300, 60
+ARRIVALS, BOOKINGS, AT_KIOSK = 300, 60, 12
 REGULAR, EV = 30, 10
 
 
@@ -76,6 +77,40 @@ class Web:
     cancels_after_s: float | None
     comes: bool
     overstays_s: float
+    insists: bool = False
+    """Comes although cancelled, or comes again with a used pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtKiosk:
+    """Somebody who buys a place ahead at the entry's kiosk."""
+
+    key: str
+    at_s: float
+    type: SpotType
+    window: Interval
+    overstays_s: float
+
+
+def kiosk_orders(random: Random) -> list[AtKiosk]:
+    """12."""
+    return [_at_kiosk(random, n) for n in range(AT_KIOSK)]
+
+
+def _at_kiosk(random: Random, n: int) -> AtKiosk:
+    at_s = random.uniform(60, DAY_S - 2 * 3_600)
+    return AtKiosk(
+        key=f"kiosk-{n}",
+        at_s=at_s,
+        type=SpotType.EV if random.random() < 0.35 else SpotType.REGULAR,
+        window=_window(random, at_s + random.choice((300.0, 1_800.0, 5_400.0))),
+        overstays_s=random.choice((-600.0, 300.0)),
+    )
+
+
+def _window(random: Random, begins_s: float) -> Interval:
+    starts_at = START_AT + timedelta(seconds=ceil(min(DAY_S - 3_600, begins_s) / 300) * 300)
+    return Interval(starts_at, starts_at + timedelta(hours=random.choice((0.5, 1.0, 1.5, 2.0))))
 
 
 def arrivals(random: Random) -> list[Arrival]:
@@ -99,18 +134,18 @@ def bookings(random: Random) -> list[Web]:
 
 def _web(random: Random, n: int) -> Web:
     at_s = random.uniform(60, DAY_S - 2 * 3_600)
-    begins_s = min(DAY_S - 3_600, at_s + random.uniform(600, 3 * 3_600))
-    starts_at = START_AT + timedelta(seconds=round(begins_s / 300) * 300)
-    hours = random.choice((0.5, 1.0, 1.5, 2.0))
+    soon = random.random() < 0.3
+    window = _window(random, at_s + (60.0 if soon else random.uniform(600, 3 * 3_600)))
     return Web(
         key=f"driver-{n}",
         at_s=at_s,
         type=SpotType.EV if random.random() < 0.35 else SpotType.REGULAR,
-        window=Interval(starts_at, starts_at + timedelta(hours=hours)),
-        thinks_s=random.uniform(3, 90),
+        window=window,
+        thinks_s=random.uniform(3, 90) / (3 if soon else 1),
         pays=random.random() < 0.95,
         asks_both_ways=random.random() < 0.5,
         cancels_after_s=random.uniform(30, 5_400) if random.random() < 0.2 else None,
         comes=random.random() < 0.85,
         overstays_s=random.choice((-600.0, -60.0, 300.0, 2_400.0)),
+        insists=random.random() < 0.3,
     )

@@ -22,10 +22,10 @@ from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.entering import Entering
 from edge.errors import StoreError, StoreUnwritable
+from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.lane_ports import Closing
 from edge.lane_runner import LaneRunner
-from edge.kiosk_sales import KioskSales
 from edge.leaving import Leaving
 from edge.ledger import Ledger
 from edge.line import LinkSettings
@@ -144,6 +144,7 @@ class Boot:
         )
         ClockRecord(ledger=self.ledger, clock=clock).begin()
         self._tasks: list[asyncio.Task[Any]] = []
+        self.asked: list[asyncio.Future[Any]] = []
         self._compose(random)
 
     def _compose(self, random: Random) -> None:
@@ -326,6 +327,9 @@ class Boot:
         self.writer.stop()
         for task in self._tasks:
             task.cancel()
+        for asked in self.asked:
+            if not asked.done():
+                asked.set_result(None)
         for runner in self.runners.values():
             for each in list(runner._tasks):
                 each.cancel()

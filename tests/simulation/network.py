@@ -7,6 +7,7 @@ delivered when the cut ends. Each end learns of the other's end only over a line
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tests.simulation.trace import Trace
 UP, DOWN = "up", "down"
 DEAD_AFTER_S = 40.0
 AFTER_S = 1e-5
+KEPT_FRAMES = 20
 OF_THE_COMMIT = (Answer, Decision, DecisionAck, Inquiry, Prepare, Vote)
 
 
@@ -41,7 +43,9 @@ class Weather:
 
 
 class Network:
-    """`serve` is a process of the centre that takes a connection; None where none can. `passing` sees each frame that is sent."""
+    """`serve` is a process of the centre that takes a connection; None where none can. `passing`, and each of `frames`, sees each frame that is sent; `earlier` are
+    the last ones from the lot of connections that are over.
+    """
 
     def __init__(self, random: Random, trace: Trace) -> None:
         self.random = random
@@ -50,6 +54,8 @@ class Network:
         self.cut: dict[str, bool] = {UP: False, DOWN: False}
         self.serve: Callable[[CloudEnd], bool] = lambda _: False
         self.passing: Callable[[str, Any], None] = lambda *_: None
+        self.frames: list[Callable[[str, Any], None]] = []
+        self.earlier: deque[bytes] = deque(maxlen=KEPT_FRAMES)
         self.open: list[Connection] = []
         self._cuts = 0
 
@@ -107,6 +113,11 @@ class Connection:
         self.is_over = False
         self._not_before_s = {UP: 0.0, DOWN: 0.0}
         self._held: dict[str, list[bytes]] = {UP: [], DOWN: []}
+        self.sent: deque[bytes] = deque(maxlen=KEPT_FRAMES)
+
+    def inject(self, direction: str, data: bytes) -> None:
+        """A frame that nobody sent now."""
+        self._arrive(direction, data)
 
     def send(self, direction: str, data: bytes) -> None:
         """Put a frame on the line."""
@@ -117,6 +128,10 @@ class Connection:
         copies, overtakes = network.fate(frame)
         network.trace.add("network", f"{direction} {kind_of(frame)} {sha256(data).hexdigest()[:8]} x{copies}")
         network.passing(direction, frame)
+        for listens in network.frames:
+            listens(direction, frame)
+        if direction == UP:
+            self.sent.append(data)
         for _ in range(copies):
             at_s = loop.time() + network.random.uniform(network.weather.shortest_s, network.weather.longest_s)
             if not overtakes:
@@ -151,6 +166,7 @@ class Connection:
         """Over, for both."""
         if not self.is_over:
             self.is_over = True
+            self.network.earlier.extend(self.sent)
             self.network.trace.add("network", f"connection over: {why}")
             if self in self.network.open:
                 self.network.open.remove(self)

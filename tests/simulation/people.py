@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 45.0
 LOOK_S = 0.25
+BACKS_OUT = 0.02
 
 
 @dataclass(slots=True)
@@ -53,6 +54,9 @@ class Lane:
             self._gate.set(vehicle=True)
             await asyncio.sleep(self._random.uniform(0.5, 2.0))
             through = await self._until_let_through(car)
+            if through and self._random.random() < BACKS_OUT:
+                await self._gate.back_out()
+                return False
             if through:
                 await self._gate.drive_through()
             else:
@@ -150,7 +154,7 @@ class WebDriver:
         if plan.cancels_after_s is not None:
             await asyncio.sleep(plan.cancels_after_s)
             await self._cancel()
-        if not plan.comes or self.cancelled or not code:
+        if not plan.comes or not code or (self.cancelled and not plan.insists):
             return
         starts_s = (plan.window.starts_at - START_AT).total_seconds()
         await world.sleep_until(starts_s + world.random.uniform(-300, 900))
@@ -158,7 +162,8 @@ class WebDriver:
 
     async def _park(self, code: str) -> None:
         plan, world = self._plan, self._world
-        car = Car(name=plan.key, type=plan.type, code=code, booked=str(self.reservation))
+        booked = "" if self.cancelled else str(self.reservation)
+        car = Car(name=plan.key, type=plan.type, code=code, booked=booked)
         if not await world.entry.pass_by(car):
             if car.refused is not Reason.NOT_YET:
                 return
@@ -168,7 +173,13 @@ class WebDriver:
         assert plan.window.ends_at is not None
         ends_s = (plan.window.ends_at - START_AT).total_seconds()
         await world.sleep_until(ends_s + plan.overstays_s)
+        if plan.insists:
+            await self._cancel()
         await leave(world, car)
+        if plan.insists:
+            again = Car(name=plan.key, type=plan.type, code=code)
+            if await world.entry.pass_by(again):
+                await leave(world, again)
 
     async def _draft(self) -> bool:
         plan = self._plan

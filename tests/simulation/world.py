@@ -29,6 +29,7 @@ from tests.simulation import memory_bookings, memory_claims, memory_fleet, memor
 from tests.simulation.checks import Checks
 from tests.simulation.cloud_tier import CloudProcess
 from tests.simulation.faults import Arming
+from tests.simulation.kiosk import Kiosk
 from tests.simulation.lot_day import (
     DAY_S,
     EV,
@@ -37,6 +38,7 @@ from tests.simulation.lot_day import (
     START_AT,
     arrivals,
     bookings,
+    kiosk_orders,
     the_lot,
     the_tariff,
 )
@@ -46,6 +48,7 @@ from tests.simulation.network import CloudEnd, Network
 from tests.simulation.people import Car, Lane, WebDriver, park
 from tests.simulation.provider import Provider
 from tests.simulation.trace import Trace
+from tests.simulation.troubles import Troubles
 from tests.simulation.virtual_time import Killed, TierClock, VirtualTime, run_virtually
 
 STAND_INS = (memory_bookings, memory_claims, memory_fleet, memory_payments, memory_transfers)
@@ -137,6 +140,8 @@ class World:
         self.lot_tier.durable = self._watched(self.checks.lot_durable)
         self.lot_tier.booted = self._watched(self.checks.lot_booted)
         self.lot_tier.ended = self._lot_ended
+        for gate in self.lot_tier.gates:
+            gate.wrong = self._wrong
         self.faulty = True
 
     def _told(self, message: str, error: BaseException | None) -> None:
@@ -146,6 +151,9 @@ class World:
         self.broken = self.broken or error or AssertionError(message)
         if not self._ended.done():
             self._ended.set_result(None)
+
+    def _wrong(self, what: str) -> None:
+        self._told(what, None)
 
     def _ended_task(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -184,20 +192,24 @@ class World:
         await self._enrol()
         self.lot_tier.start()
         await self._first_session()
-        streams = {name: self._stream(name) for name in ("arrivals", "bookings", "faults")}
+        streams = {name: self._stream(name) for name in ("arrivals", "bookings", "faults", "kiosk", "orders")}
+        self.kiosk = Kiosk(self, streams["kiosk"])
         self.drivers = [WebDriver(self, plan) for plan in bookings(streams["bookings"])]
         people = [
             *(park(self, each, f"car-{n}") for n, each in enumerate(arrivals(streams["arrivals"]))),
             *(driver.live() for driver in self.drivers),
+            *(self.kiosk.buy(order) for order in kiosk_orders(streams["orders"])),
         ]
         tasks = [asyncio.create_task(each) for each in people]
         for task in tasks:
             task.add_done_callback(self._ended_task)
-        faults = asyncio.create_task(self._faults(streams["faults"]))
+        self.troubles = Troubles(self, streams["faults"])
+        faults = asyncio.create_task(self.troubles.run())
         await self.sleep_until(DAY_S)
         faults.cancel()
         with suppress(asyncio.CancelledError):
             await faults
+        await self.troubles.cut_for_days()
         self._calm()
         for task in tasks:
             await task
@@ -305,80 +317,6 @@ class World:
         if car.booked:
             self.checks.pass_refused(car.booked, answered.reason)
 
-    # What goes wrong
-
-    async def _faults(self, random: Random) -> None:
-        """One after another, some at a time, until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(random.expovariate(1 / 700))
-            match random.choice(
-                (
-                    "weather",
-                    "cut",
-                    "cut",
-                    "half cut",
-                    "kill cloud",
-                    "kill lot",
-                    "power cut",
-                    "provider",
-                    "disk",
-                    "lapse",
-                )
-            ):
-                case "weather":
-                    self._weather(random)
-                case "cut":
-                    lasts_s = random.choice((3.0, 20.0, 100.0, 900.0, 7_200.0))
-                    self.network.set_cut(up=True, down=True)
-                    loop.call_later(lasts_s, self._heal)
-                case "half cut":
-                    up = random.random() < 0.5
-                    self.network.set_cut(up=up, down=not up)
-                    loop.call_later(random.choice((1.0, 5.0, 30.0, 300.0)), self._heal)
-                case "kill cloud":
-                    random.choice(self.processes).die("killed")
-                case "kill lot":
-                    self.lot_tier.die("killed", power_cut=False)
-                case "power cut":
-                    self.lot_tier.die("power cut", power_cut=True)
-                case "provider":
-                    self.trace.add("provider", "is down")
-                    self.provider.down = True
-                    loop.call_later(random.choice((10.0, 120.0, 3_600.0)), self._provider_back)
-                case "disk":
-                    disk = self.lot_tier.disk
-                    self.trace.add("disk", "is full")
-                    disk.full = True
-                    loop.call_later(random.choice((2.0, 30.0, 300.0)), self._disk_has_room)
-                case "lapse":
-                    held = [
-                        name for name, one in self.provider.intents.items() if one.seen.state == "authorised"
-                    ]
-                    if held:
-                        self.checks.lapsed.add(self.provider.intents[held[0]].seen.payment)
-                        self.provider.let_go(held[0])
-
-    def _weather(self, random: Random) -> None:
-        weather = self.network.weather
-        bad = random.random() < 0.6
-        weather.lost = random.choice((0.02, 0.1, 0.3)) if bad else 0.0
-        weather.doubled = random.choice((0.0, 0.2)) if bad else 0.0
-        weather.reordered = random.choice((0.0, 0.2)) if bad else 0.0
-        weather.rough = random.choice((0.0, 0.0, 0.02)) if bad else 0.0
-        weather.longest_s = random.choice((0.2, 1.0, 6.0)) if bad else 0.08
-        self.provider.deaf = random.choice((0.0, 0.05, 0.3)) if bad else 0.0
-        self.trace.add("network", f"weather {weather}")
-
-    def _heal(self) -> None:
-        self.network.set_cut(up=False, down=False)
-
-    def _provider_back(self) -> None:
-        self.provider.down = False
-
-    def _disk_has_room(self) -> None:
-        self.lot_tier.disk.full = False
-
     def _calm(self) -> None:
         """Faults stop."""
         self.trace.add("world", "calm")
@@ -388,7 +326,10 @@ class World:
         self.lot_tier.disk.full = False
         self.lot_failpoints.disarm()
         self.cloud_failpoints.disarm()
-        self._heal()
+        self.network.set_cut(up=False, down=False)
+        for gate in self.lot_tier.gates:
+            gate.lost = gate.jammed = gate.blind = False
+            gate.read()
 
     async def _quiet(self) -> None:
         """Until nothing is left to do; it must come."""
