@@ -8,7 +8,7 @@ import pytest
 
 from simulators.broker import Broker
 from tests.contract.drivers.osdp_rig import OsdpRig
-from tests.contract.drivers.rigs import BarrierRig, GpioRig, MqttRig, ReaderRig, Rig, TerminalRig
+from tests.contract.drivers.rigs import BarrierRig, GpioRig, MqttRig, PrinterRig, ReaderRig, Rig, TerminalRig
 
 
 @pytest.fixture
@@ -20,12 +20,24 @@ def broker() -> Iterator[Broker]:
         broker.stop()
 
 
-@pytest.fixture(params=["modbus_barrier", "gpio", "serial_reader", "payment_terminal", "osdp_reader", "mqtt"])
+@pytest.fixture(
+    params=[
+        "modbus_barrier",
+        "gpio",
+        "ticket_printer",
+        "serial_reader",
+        "payment_terminal",
+        "osdp_reader",
+        "mqtt",
+    ]
+)
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     rig: Rig
     match request.param:
         case "modbus_barrier":
             rig = BarrierRig(tmp_path)
+        case "ticket_printer":
+            rig = PrinterRig(tmp_path)
         case "gpio":
             rig = GpioRig(tmp_path)
         case "serial_reader":

@@ -194,9 +194,8 @@ class PrinterRig:
         self.wire.rubbish(self.rubbish)
 
     def said(self, reading: Reading, word: int) -> bool:
-        return isinstance(reading, ConditionReading) and reading.conditions == (
-            {Condition.PAPER_LOW} if word % 2 else set()
-        )
+        low = frozenset({Condition.PAPER_LOW} if word % 2 else ())
+        return isinstance(reading, ConditionReading) and reading.conditions == low
 
 
 class TerminalRig:

@@ -60,7 +60,7 @@ async def test_a_printer_that_cannot_print_refuses_by_name_and_prints_nothing_la
 ) -> None:
     async with printer(tmp_path, style=style) as (rig, ears):
         rig.wire.becomes(wrong)
-        await ears.until(lambda: states(ears)[-1] == {wrong})
+        await ears.until(lambda: states(ears)[-1] == frozenset({wrong}))
         with pytest.raises(CommandRefused, match=wrong.value):
             await rig.driver.command(TICKET, timeout_s=5)
         rig.wire.becomes()
@@ -73,7 +73,7 @@ async def test_a_printer_that_cannot_print_refuses_by_name_and_prints_nothing_la
 async def test_paper_that_runs_low_is_told_and_printed_on(tmp_path: Path) -> None:
     async with printer(tmp_path) as (rig, ears):
         rig.wire.becomes(Condition.PAPER_LOW)
-        await ears.until(lambda: states(ears)[-1] == {Condition.PAPER_LOW})
+        await ears.until(lambda: states(ears)[-1] == frozenset({Condition.PAPER_LOW}))
         assert await rig.driver.command(TICKET, timeout_s=5) == Done()
 
 
@@ -94,7 +94,7 @@ async def test_a_ticket_that_nobody_takes_is_told_after_its_time(tmp_path: Path)
     async with printer(tmp_path, style="custom", take_within_s=0.2) as (rig, ears):
         rig.wire.takes_tickets = False
         assert await rig.driver.command(TICKET, timeout_s=5) == Done()
-        await ears.until(lambda: states(ears)[-1] == {Condition.NOT_TAKEN})
+        await ears.until(lambda: states(ears)[-1] == frozenset({Condition.NOT_TAKEN}))
         assert states(ears)[:-1] == [frozenset()]
         rig.wire.becomes()
         await ears.until(lambda: states(ears)[-1] == frozenset())
@@ -125,7 +125,7 @@ async def test_a_printer_gone_mad_is_heard_a_few_times_a_second(tmp_path: Path) 
             rig.wire.rubbish(b"\xff" * 64)
             await asyncio.sleep(0)
         rig.wire.becomes(Condition.PAPER_LOW)
-        await ears.until(lambda: states(ears)[-1] == {Condition.PAPER_LOW})
+        await ears.until(lambda: states(ears)[-1] == frozenset({Condition.PAPER_LOW}))
         assert len([each for each in ears.heard if isinstance(each, MalformedReading)]) <= 12
 
 
