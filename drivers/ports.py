@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +82,17 @@ class CodeReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlateReading:
-    """A camera read a plate; `plate` as read, `confidence` 0..1."""
+    """A camera read a plate; `plate` as read, `confidence` 0..1, None where the camera says nothing of it.
+
+    `key` names the event where the camera numbers its events, as `SpotReading.key` does; it holds no plate. `country` is the camera's word
+    for the plate's country (or state), as it sent it.
+    """
 
     device: str
     plate: str
-    confidence: float
+    confidence: float | None
+    key: str | None = None
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +281,28 @@ class Driver(Protocol):
             CommandRefused: the device said no.
             CommandUnanswered: nothing came back within `timeout_s` seconds.
             DeviceUnreachable: the driver has no wire at the moment; the device was not told.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """What a device sent by HTTP to the agent's own port; `content_type` as its header says, "" where it has none."""
+
+    content_type: str
+    body: bytes
+
+
+@runtime_checkable
+class PushedDriver(Driver, Protocol):
+    """A driver whose device speaks when it wants to, by HTTP to the agent's own port: the edge hands it each request's body."""
+
+    async def push(self, push: Push) -> None:
+        """Understand a body and deliver what it says; returns once all of it is durable, and then the device is answered.
+
+        Raises:
+            MalformedInput: it is not what the device speaks; that was told to the sink.
+            DeviceUnreachable: the driver is not at work, and was not within some seconds.
         """
         ...
 

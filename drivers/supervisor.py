@@ -25,7 +25,7 @@ from random import Random
 import structlog
 
 from drivers.back_off import BackOff
-from drivers.errors import DeviceUnreachable, DriverError, DriverMisconfigured
+from drivers.errors import CommandRefused, DeviceUnreachable, DriverError, DriverMisconfigured
 from drivers.ports import (
     Command,
     ConditionReading,
@@ -33,6 +33,8 @@ from drivers.ports import (
     Driver,
     InputReading,
     MalformedReading,
+    Push,
+    PushedDriver,
     Reading,
     Sink,
 )
@@ -154,6 +156,16 @@ class Supervisor:
     async def command(self, command: Command, *, timeout_s: float) -> Done:
         """Hand a command to the driver, see `Driver.command`."""
         return await self._driver.command(command, timeout_s=timeout_s)
+
+    async def push(self, push: Push) -> None:
+        """Hand what a device sent by HTTP to the driver, see `PushedDriver.push`.
+
+        Raises:
+            CommandRefused: devices of this kind send nothing by HTTP.
+        """
+        if not isinstance(self._driver, PushedDriver):
+            raise CommandRefused(f"{self.name} takes nothing by HTTP")
+        await self._driver.push(push)
 
     def health(self) -> DriverHealth:
         """Return how the driver is now."""

@@ -52,6 +52,7 @@ from edge.notify import ServiceNotifier
 from edge.observing import Observing
 from edge.owners import Owners
 from edge.payments import Payments
+from edge.plate_events import PlateEvents
 from edge.price_list import PriceList
 from edge.promises import Promises
 from edge.reload import Reload
@@ -214,8 +215,12 @@ def make_agent(
     observing = Observing(ledger, sensors=settings.sensors, clock=clock)
     translation = Translation(
         lanes_by_barrier={lane.barrier: runners[lane.id] for lane in settings.lanes},
-        lanes_by_reader={lane.reader: runners[lane.id] for lane in settings.lanes if lane.reader is not None},
+        lanes_by_reader={
+            **{lane.reader: runners[lane.id] for lane in settings.lanes if lane.reader is not None},
+            **{camera: runners[lane] for camera, lane in settings.cameras.items()},
+        },
         observer=observing,
+        plates=PlateEvents(ledger=ledger, plates=plates),
     )
     crew = Crew(
         settings.drivers,
@@ -330,6 +335,7 @@ def make_agent(
         Site(latitude=settings.lot.latitude, longitude=settings.lot.longitude),
         registry,
         doubts=commitments,
+        cameras=switchboard,
         bookings=KioskBookings(
             sales=sales,
             clock=clock,

@@ -9,7 +9,7 @@ record before the terminal is asked), so whoever owes leaves and is billed later
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from edge.bookings import Bookings
@@ -20,6 +20,7 @@ from edge.lane_words import NO_TERMINAL, PAYMENT_UNKNOWN, called_for
 from edge.lanes import LaneEvent
 from edge.ledger import Ledger
 from edge.payments import Payments
+from edge.plates_inside import PlatesInside
 from edge.price_list import PriceList
 from edge.store.cipher import PlateKeys
 from edge.terminals import Outcome
@@ -33,7 +34,7 @@ from parking.ids import DemandId, StayId
 from parking.lot import LaneKind, Lot
 from parking.overstay import with_overstay
 from parking.price import Price
-from parking.stays import Credential, CredentialKind, Stay, StayEvent, StayState
+from parking.stays import Stay, StayEvent, StayState
 
 PAID_BEFORE = "Paid before"
 
@@ -73,6 +74,10 @@ class Leaving:
     log: LotLaneLog
     clock: TrustedClock
     new_id: Callable[[], str]
+    _inside: PlatesInside = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._inside = PlatesInside(ledger=self.ledger, plates=self.plates)
 
     async def decide(self, visit: Visit) -> Answered:
         """Find the stay, price it, and open or say what is owed, see `LaneWork.decide`."""
@@ -133,8 +138,7 @@ class Leaving:
         """Whether what was presented can be read, and the stay it belongs to."""
         presented = visit.presented
         if presented.kind is PresentedKind.PLATE:
-            credential = Credential(kind=CredentialKind.PLATE, subject=self.plates.hash(presented.text))
-            return True, self.ledger.open_stay(credential)
+            return True, self._inside.find(presented.text)
         if self.bookings.is_pass(presented.text):
             booked = self.bookings.at_exit(presented.text)
             return (False, None) if isinstance(booked, Reason) else (True, booked)

@@ -87,3 +87,12 @@ class Settings:
     lanes: tuple[LaneSettings, ...]
     drivers: tuple[DriverSettings, ...]
     sensors: Mapping[str, SpotId]
+
+    @property
+    def cameras(self) -> Mapping[str, LaneId]:
+        """Which lane each plate camera stands at, by its name: that of its driver, where it has one, and of its token."""
+        return {
+            device.name: device.lane
+            for device in self.devices
+            if device.role == "camera" and device.lane is not None
+        }

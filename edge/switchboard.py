@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drivers.errors import DeviceUnreachable
-from drivers.ports import Command, Done, Move, MoveArm
+from drivers.errors import CommandRefused, DeviceUnreachable
+from drivers.ports import Command, Done, Move, MoveArm, Push
 from drivers.supervisor import Supervisor
 from edge.settings import DriverSettings
 
@@ -52,3 +52,14 @@ class Switchboard:
     async def ask_terminal(self, command: Command, timeout_s: float) -> Done:
         """The same, by the device that the command names."""
         return await self.ask(command.device, command, timeout_s)
+
+    async def push(self, device: str, push: Push) -> None:
+        """Hand what a device sent by HTTP to its driver.
+
+        Raises:
+            DriverError: as `drivers.ports.PushedDriver.push`.
+        """
+        supervisor = self._by_device.get(device)
+        if supervisor is None:
+            raise CommandRefused(f"no driver is called {device}")
+        await supervisor.push(push)

@@ -7,7 +7,7 @@ once and its readings are kept aside, never guessed at.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +48,14 @@ class Observer(Protocol):
         ...
 
 
+class PlateTaker(Protocol):
+    """Where cameras' events go."""
+
+    def take(self, reading: PlateReading, present: Callable[[Presented], None]) -> asyncio.Future[None]:
+        """A camera read a plate; a lane hears of it once, and the future resolves when a repetition would be known as one."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Translation:
     """Knows which lane a device stands at."""
@@ -55,6 +63,7 @@ class Translation:
     lanes_by_barrier: Mapping[str, LaneContacts]
     lanes_by_reader: Mapping[str, LaneContacts]
     observer: Observer
+    plates: PlateTaker
     unknown_devices: set[str] = field(default_factory=set)
     ignored_codes: int = 0
 
@@ -69,7 +78,7 @@ class Translation:
         elif isinstance(reading, CodeReading):
             self._present(reading.device, Presented.code(reading.text))
         elif isinstance(reading, PlateReading):
-            self._present(reading.device, Presented.plate(reading.plate, reading.confidence))
+            return self.plates.take(reading, lambda presented: self._present(reading.device, presented))
         return _done()
 
     def _contacts(self, reading: InputReading) -> None:

@@ -12,6 +12,7 @@ from edge.api.body_limit import BodyLimit
 from edge.api.booking_desk import BookingDesk
 from edge.api.booking_endpoints import booking_endpoints
 from edge.api.booking_pages import booking_pages
+from edge.api.camera_endpoints import LARGER, Cameras, camera_endpoints
 from edge.api.desk import Desk
 from edge.api.devices import Device, Devices
 from edge.api.doubt_endpoints import DoubtDesk, doubt_endpoints
@@ -37,6 +38,7 @@ def make_app(
     *,
     doubts: DoubtDesk | None = None,
     bookings: BookingDesk | None = None,
+    cameras: Cameras | None = None,
     beat_s: float = BEAT_S,
 ) -> FastAPI:
     """The app that uvicorn serves. `registry` is what /metrics tells; the app adds its own figures to it.
@@ -59,9 +61,11 @@ def make_app(
     if bookings is not None:
         app.include_router(booking_endpoints(bookings, known))
         app.include_router(booking_pages(desk, bookings, known, BookingRenderer(renderer)))
+    if cameras is not None:
+        app.include_router(camera_endpoints(cameras, known))
     app.include_router(kiosk_pages(desk, known, renderer))
     app.include_router(status_pages(desk, known, renderer, streams, clock=clock, beat_s=beat_s))
     app.mount("/static", StaticFiles(directory=STATIC))
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, larger=LARGER)
     app.add_middleware(PageHeaders, counts=counts)
     return app

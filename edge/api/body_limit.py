@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge.api.problems import Problem
@@ -10,10 +12,11 @@ MAX_BODY_BYTES = 16_384
 
 
 class BodyLimit:
-    """Stops reading a request after `MAX_BODY_BYTES`; the caller hears 413."""
+    """Stops reading a request after `MAX_BODY_BYTES`, under a path of `larger` after its own bytes; the caller hears 413."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, larger: Mapping[str, int]) -> None:
         self._app = app
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, but count what a request's body brings."""
@@ -21,16 +24,19 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         taken = 0
+        most = next(
+            (most for path, most in self._larger.items() if scope["path"].startswith(path)), MAX_BODY_BYTES
+        )
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > MAX_BODY_BYTES:
+            if taken > most:
                 raise Problem(
                     413,
                     "body_too_long",
-                    f"The body is longer than {MAX_BODY_BYTES} bytes.",
+                    f"The body is longer than {most} bytes.",
                     field="body",
                     fix="Send only what the endpoint asks for.",
                     headers={"Connection": "close"},

@@ -15,6 +15,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from parking.plates import canonical
+
 SHORTEST_BYTES = 16
 
 
@@ -56,13 +58,12 @@ class PlateKeys:
             return None
 
     def hash(self, plate: str) -> str:
-        """The keyed hash of a plate, hex; spaces, dashes and case make no difference."""
-        return hmac.new(self._hash_key, normalised(plate).encode(), "sha256").hexdigest()[:32]
+        """The keyed hash of a plate in its normal form, hex."""
+        return self.blind(canonical(plate))
 
-
-def normalised(plate: str) -> str:
-    """A plate as it is compared: letters and digits only, upper case."""
-    return "".join(sign for sign in plate.upper() if sign.isalnum())
+    def blind(self, text: str) -> str:
+        """The keyed hash of a text, hex: tells whether two are equal, and nothing else to whoever lacks the credential."""
+        return hmac.new(self._hash_key, text.encode(), "sha256").hexdigest()[:32]
 
 
 def read_credential(path: Path) -> bytes | None:

@@ -84,11 +84,13 @@ async def test_a_changed_driver_is_closed_before_it_is_made_anew_and_the_others_
     notes: list[str] = []
     known: dict[str, Supervisor] = {}
 
+    nothing_is_read = Translation(lanes_by_barrier={}, lanes_by_reader={}, observer=None, plates=None)  # type: ignore[arg-type]
+
     def make(driver: DriverSettings) -> Supervisor:
         return Supervisor(
             driver.name,
             Noted(f"{driver.name}{driver.own.get('baud', '')}", notes),
-            DeviceSink(translation=Translation(lanes_by_barrier={}, lanes_by_reader={}, observer=None)),  # type: ignore[arg-type]  # nothing is read
+            DeviceSink(translation=nothing_is_read),
             random=Random(1),
             monotonic=asyncio.get_running_loop().time,
         )

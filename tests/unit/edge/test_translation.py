@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from drivers.ports import (
@@ -49,9 +50,20 @@ class Observer:
         return asyncio.get_running_loop().create_future()
 
 
+class Plates:
+    """Lets every plate through, and keeps its future open."""
+
+    def take(self, reading: PlateReading, present: Callable[[Presented], None]) -> asyncio.Future[None]:
+        present(Presented.plate(reading.plate, reading.confidence or 1.0))
+        return asyncio.get_running_loop().create_future()
+
+
 def translation(lane: Lane, observer: Observer) -> Translation:
     return Translation(
-        lanes_by_barrier={"gate-1": lane}, lanes_by_reader={"reader-1": lane}, observer=observer
+        lanes_by_barrier={"gate-1": lane},
+        lanes_by_reader={"reader-1": lane},
+        observer=observer,
+        plates=Plates(),
     )
 
 
