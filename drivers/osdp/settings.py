@@ -19,8 +19,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from drivers.errors import DriverMisconfigured, MalformedInput
+from drivers.key_file import read_key
 from drivers.osdp.bus_watch import UNSET_KEY
-from drivers.osdp.keys import read_key
 from drivers.osdp.secure_channel import DEFAULT_KEY
 from drivers.serial_port.port import LineSettings
 from drivers.wiegand import Layout37

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from drivers.errors import MalformedInput
+from drivers.key_file import read_key
 from drivers.osdp.framing import PacketFramer
-from drivers.osdp.keys import read_key
 from drivers.osdp.packet import MARK, Packet, declared_length, decode_packet
 from drivers.osdp.payloads import as_json
 from drivers.osdp.secure_channel import Conversation

@@ -1,4 +1,4 @@
-"""A reader's base key, kept in a file of its own and never in the lot's TOML."""
+"""A key of sixteen bytes (an OSDP reader's, a BLE sensor's), kept in a file of its own and never in the lot's TOML."""
 
 from __future__ import annotations
 
