@@ -6,7 +6,7 @@ person is told, so a field without one would leave them alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +20,27 @@ class DriverSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class _Question(dict[str, object]):
+    """A table that asks its reader for the model instead of holding settings."""
+
+
+class _Shown(Exception):
+    def __init__(self, model: type[DriverSettings]) -> None:
+        super().__init__(model.__name__)
+        self.model = model
+
+
+def model_of(factory: Callable[[str, Mapping[str, object]], object]) -> type[DriverSettings] | None:
+    """The model with which a factory reads its table; None where it reads it in another way than by `read_settings`."""
+    try:
+        factory("asked", _Question())
+    except _Shown as shown:
+        return shown.model
+    except DriverMisconfigured:
+        return None
+    return None
+
+
 SettingsT = TypeVar("SettingsT", bound=DriverSettings)
 
 
@@ -29,6 +50,8 @@ def read_settings(model: type[SettingsT], settings: Mapping[str, object]) -> Set
     Raises:
         DriverMisconfigured: with the first wrong field and how to put it right.
     """
+    if isinstance(settings, _Question):
+        raise _Shown(model)
     try:
         return model.model_validate(dict(settings))
     except ValidationError as refused:

@@ -13,6 +13,7 @@ from edge.check import check, report
 from edge.enrolment import enrol
 from edge.errors import EdgeError
 from edge.inspect import inspect
+from edge.lot_schema import schema_text
 from edge.takeover import takeover
 from sync.errors import SyncError
 
@@ -49,6 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     checking.add_argument("--json", action="store_true", help="for machines")
     checking.set_defaults(run=_check)
+    describing = commands.add_parser(
+        "schema",
+        help="print the JSON schema of a lot's TOML, for editors",
+        description="The JSON schema of a lot's TOML with the tables of every driver that is installed here, for editors (docs/configuration.md).",
+        epilog="example: lotgate edge schema > lot.schema.json",
+    )
+    describing.set_defaults(run=_schema)
     looking = _command(
         commands, "inspect", "show the ledger while the agent runs", "inspect --config lot.toml --json"
     )
@@ -106,6 +114,11 @@ def _check(asked: argparse.Namespace) -> int:
     text, status = report(asked.config, os.environ, as_json=asked.json)
     sys.stdout.write(f"{text}\n")
     return status
+
+
+def _schema(asked: argparse.Namespace) -> int:  # noqa: ARG001 - every command is called alike
+    sys.stdout.write(schema_text())
+    return EXIT_OK
 
 
 def _inspect(asked: argparse.Namespace) -> int:

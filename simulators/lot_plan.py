@@ -25,8 +25,11 @@ from zoneinfo import ZoneInfo
 from parking.lot import LaneKind, SpotType
 from simulators.lot import Place, walks
 from simulators.traffic import Demand
+from simulators.wire.sensor_frames import FRAMES
 
 SIDECAR = "simulation.toml"
+SPOKEN = frozenset({"chirpstack", "tts"})
+"""The network servers that simulators/radio.py stands for."""
 
 
 class PlanRefused(Exception):
@@ -170,15 +173,21 @@ def _ports(drivers: Mapping[str, Mapping[str, Any]], kind: str, folder: Path) ->
 def _sensors(
     lot: Mapping[str, Any], drivers: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> Iterator[SensorPlan]:
-    """Each sensor of the lot whose model an MQTT driver's table `devices` names."""
+    """Each sensor of the lot whose model an MQTT driver names, in its table `devices` or as the `decoder` of all others, and that can be simulated."""
     spot_of = {sensor["device"]: sensor["spot"] for sensor in lot.get("sensors", ())}
     if "sensors_file" in lot:
         with (folder / lot["sensors_file"]).open(newline="", encoding="utf-8") as file:
             spot_of |= {row["device"]: row["spot"] for row in csv.DictReader(file)}
-    for table in drivers.values():
-        if table["kind"] != "mqtt":
-            continue
-        for device, model in table.get("devices", {}).items():
+    brokers = [table for table in drivers.values() if table["kind"] == "mqtt" and table["format"] in SPOKEN]
+    named = {device for table in brokers for device in table.get("devices", {})}
+    for table in brokers:
+        models = dict(table.get("devices", {}))
+        if "decoder" in table:
+            models |= {device: table["decoder"] for device in spot_of if device not in named}
+            named |= set(models)
+        for device, model in models.items():
+            if model not in FRAMES:
+                continue
             yield SensorPlan(
                 device=device,
                 spot=spot_of[device],

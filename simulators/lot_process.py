@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,14 +27,17 @@ from typing import TextIO
 
 from parking.clock import CivilScale
 from parking.lot import LaneKind
+from simulators.broker import BrokerFailed
 from simulators.devices import devices_of
 from simulators.driving import LaneOfCars, Trip
 from simulators.faults import FaultRefused, obey, read_order
 from simulators.kiosk_eye import KioskEye, LocalApi
 from simulators.lot import PhysicalLot
-from simulators.lot_plan import LotPlan, PlanRefused, read_plan
+from simulators.lot_plan import SIDECAR, LotPlan, PlanRefused, read_plan
+from simulators.programs import Program, ProgramEnded
 from simulators.radio import Radio
 from simulators.record import Record
+from simulators.rehearsal import rehearsing
 from simulators.running import RunningLot
 from simulators.system_clock import CIVIL_SCALE, clock_on, scale_from
 from simulators.traffic import Vehicle, Way, traffic
@@ -43,13 +47,17 @@ STATUS_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run of a lot is made from. `tickets` is what `lotgate edge takeover` wrote for the cars inside; None: the lot starts empty."""
+    """What one run of a lot is made from. `tickets` is what `lotgate edge takeover` wrote for the cars inside; None: the lot starts empty.
+
+    `seconds`: how long it runs, in real seconds; None: until it is told to end.
+    """
 
     config: Path
     seed: int
     scale: CivilScale
     record: Path
     tickets: Path | None = None
+    seconds: float | None = None
 
 
 def warm_vehicles(plan: LotPlan, seed: int, scale: CivilScale) -> list[Vehicle]:
@@ -81,6 +89,25 @@ def write_inside(plan: LotPlan, seed: int, scale: CivilScale, path: Path, now: d
     return len(vehicles)
 
 
+def rehearse(run: Run, into: Path | None, orders: TextIO | None, out: TextIO) -> int:
+    """Run a lot and its agent on a copy of its configuration (simulators/rehearsal.py), in `into` or in a folder that goes away afterwards."""
+    with tempfile.TemporaryDirectory(prefix="lotgate-rehearsal-") as temporary:
+        try:
+            asyncio.run(_rehearse(run, into or Path(temporary), orders, out))
+        except (PlanRefused, ProgramEnded, BrokerFailed) as failed:
+            sys.stderr.write(f"{failed}\n")
+            return 1
+    return 0
+
+
+async def _rehearse(run: Run, folder: Path, orders: TextIO | None, out: TextIO) -> None:
+    environment = {CIVIL_SCALE: str(run.scale)}
+    async with rehearsing(run.config, folder, seed=run.seed, environment=environment) as (written, agent):
+        _say(out, event="rehearsal", config=str(written), log=str(agent.log))
+        with Record(run.record, clock_on(run.scale)) as record:
+            await _run(run, read_plan(written), record, orders, out, agent=agent)
+
+
 def run_lot(run: Run, orders: TextIO | None, out: TextIO) -> int:
     """Run a lot until it is told to end; exit status 0, or 1 where it cannot be simulated as it is configured."""
     try:
@@ -93,7 +120,15 @@ def run_lot(run: Run, orders: TextIO | None, out: TextIO) -> int:
     return 0
 
 
-async def _run(run: Run, plan: LotPlan, record: Record, orders: TextIO | None, out: TextIO) -> None:
+async def _run(
+    run: Run,
+    plan: LotPlan,
+    record: Record,
+    orders: TextIO | None,
+    out: TextIO,
+    *,
+    agent: Program | None = None,
+) -> None:
     api = LocalApi(plan.api_port_file, record)
     lot = _lot(run, plan, record, api)
     ended = asyncio.Event()
@@ -116,6 +151,10 @@ async def _run(run: Run, plan: LotPlan, record: Record, orders: TextIO | None, o
         asyncio.ensure_future(_tell_status(lot, out)),
         asyncio.ensure_future(ended.wait()),
     ]
+    if run.seconds is not None:
+        loop.call_later(run.seconds, ended.set)
+    if agent is not None:
+        at_work.append(asyncio.ensure_future(agent.fail_when_it_ends()))
     if orders is not None:
         at_work.append(asyncio.ensure_future(_take_orders(orders, lot, out, ended)))
     done, rest = await asyncio.wait(at_work, return_when=asyncio.FIRST_COMPLETED)
@@ -220,10 +259,14 @@ def simulate(arguments: Sequence[str]) -> int:
         config=asked.config,
         seed=asked.seed,
         scale=scale,
-        record=asked.record or asked.config.with_name("simulation.jsonl"),
+        record=asked.record or (asked.into or asked.config.parent) / "simulation.jsonl",
         tickets=asked.tickets,
+        seconds=asked.seconds,
     )
-    return run_lot(run, sys.stdin if asked.orders else None, sys.stdout)
+    orders = sys.stdin if asked.orders else None
+    if asked.config.with_name(SIDECAR).exists():
+        return run_lot(run, orders, sys.stdout)
+    return rehearse(run, asked.into, orders, sys.stdout)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -233,7 +276,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: lotgate simulate --config lot.toml --seed 1 --speed 60",
     )
     parser.add_argument(
-        "--config", type=Path, required=True, help="the lot's TOML; simulation.toml stands beside it"
+        "--config",
+        type=Path,
+        required=True,
+        help="the lot's TOML; where no simulation.toml stands beside it, a copy is rehearsed with an agent and a broker of its own",
     )
     parser.add_argument(
         "--seed", type=int, default=1, help="the same seed brings the same vehicles (default: 1)"
@@ -250,6 +296,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tickets", type=Path, help="the cars inside, as lotgate edge takeover wrote them (default: none)"
     )
+    parser.add_argument("--into", type=Path, help="keep the rehearsal's copy, ledger and logs in this folder")
+    parser.add_argument("--for", dest="seconds", type=float, metavar="S", help="end after S real seconds")
     parser.add_argument(
         "--orders", action="store_true", help="take orders on standard input, a JSON line each"
     )

@@ -104,7 +104,7 @@ class RunningLot:
         way = Way.TOUCH if code is None else Way.PASS
         vehicle = ordered_vehicle(next(self._ordered), self.clock.now() - self._late, stays, kind, way)
         trip = Trip(vehicle=vehicle, ticket=code, reservation=reservation)
-        self._shortest(LaneKind.ENTRY).join(trip)
+        self._to_a_lane(trip, LaneKind.ENTRY)
 
     @property
     def at_lanes(self) -> int:
@@ -137,7 +137,7 @@ class RunningLot:
         for vehicle in coming:
             if not await self._until(vehicle.arrives_at + self._late, self.arrivals_stopped):
                 return
-            self._shortest(LaneKind.ENTRY).join(Trip(vehicle=vehicle))
+            self._to_a_lane(Trip(vehicle=vehicle), LaneKind.ENTRY)
 
     async def _inside(self, trip: Trip) -> None:
         await asyncio.sleep(self.draw.uniform(*SEARCH_S))
@@ -157,7 +157,7 @@ class RunningLot:
             self.record.note("unparked", vehicle=trip.vehicle.number, spot=spot)
             self.spawn(self._notice(spot))
         await asyncio.sleep(self.draw.uniform(*WAY_OUT_S))
-        self._shortest(LaneKind.EXIT).join(trip)
+        self._to_a_lane(trip, LaneKind.EXIT)
 
     async def _notice(self, spot: str) -> None:
         """The sensor sees what stands there a moment later: whoever came or went meanwhile included."""
@@ -174,6 +174,10 @@ class RunningLot:
             return not never.is_set()
         return False
 
-    def _shortest(self, kind: LaneKind) -> LaneOfCars:
+    def _to_a_lane(self, trip: Trip, kind: LaneKind) -> None:
+        """To the shortest queue; in a street without barriers straight on."""
         lanes = [lane for lane in self.lanes.values() if lane.plan.kind is kind]
-        return min(lanes, key=lambda lane: lane.length)
+        if lanes:
+            min(lanes, key=lambda lane: lane.length).join(trip)
+        else:
+            self.onward(trip, kind)

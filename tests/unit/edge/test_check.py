@@ -16,8 +16,13 @@ from edge.lot_reading import read_settings_file
 from parking.lot import SpotType
 
 CONFIG = Path(__file__).parents[3] / "config"
-EXAMPLES = ["small-barrier-lot.toml", "multi-storey.toml"]
-SMALL = (CONFIG / "small-barrier-lot.toml").read_text().replace("tariffs/", f"{CONFIG}/tariffs/")
+EXAMPLES = sorted(path.name for path in CONFIG.glob("*.toml"))
+SMALL = (
+    (CONFIG / "small-barrier-lot.toml")
+    .read_text()
+    .removeprefix("#:schema ./lot.schema.json\n")
+    .replace("tariffs/", f"{CONFIG}/tariffs/")
+)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -50,7 +55,7 @@ def test_an_example_becomes_the_lot_it_describes() -> None:
     assert lot.policy.assumed_stay == timedelta(hours=4)
     assert lot.opening_hours is not None
     assert lot.opening_hours.by_weekday[6] == (time(8), time(22))
-    assert settings.lanes[3].terminal == "terminal-1"
+    assert settings.lanes[2].terminal == "terminal-1"
 
 
 def test_what_the_agent_writes_stands_beside_the_file_where_systemd_gives_no_folder(tmp_path: Path) -> None:
