@@ -22,7 +22,7 @@ from drivers.errors import CommandRefused, DeviceUnreachable, MalformedInput
 from drivers.ports import Command, Done, Driver, MalformedReading, PlateReading, Push, Sink
 from drivers.settings import DriverSettings, read_settings
 
-COMES_BACK_S = 5.0
+COMES_BACK_S = 3.0  # longer than the longest wait before a local driver is started again
 
 
 def _known(name: str) -> str:
