@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from edge.lot_file import LotFile
 
-OUR_KINDS = frozenset({"mqtt", "modbus_barrier", "serial_reader", "payment_terminal"})
+OUR_KINDS = frozenset({"mqtt", "modbus_barrier", "serial_reader", "payment_terminal", "plate_camera"})
 Refuse = Callable[[tuple[str | int, ...], str, str], None]
 
 
@@ -43,6 +43,16 @@ def check_devices(file: LotFile, refuse: Refuse) -> None:
         if device.lane is not None and device.lane not in lanes:
             fix = f"use one of: {', '.join(sorted(lanes))}."
             refuse(("devices", index, "lane"), f"there is no lane {device.lane!r}.", fix)
+
+
+def check_cameras(file: LotFile, refuse: Refuse) -> None:
+    """Each plate camera is a device too, by the name of its driver: that says its token and its lane."""
+    cameras = {device.name for device in file.devices if device.role == "camera"}
+    for name, driver in file.drivers.items():
+        if driver.kind == "plate_camera" and name not in cameras:
+            problem = f"no device is called {name!r}: nobody would know the camera, nor its lane."
+            fix = f'add [[devices]] with name = "{name}", role = "camera", its lane and its token_sha256.'
+            refuse(("drivers", name, "kind"), problem, fix)
 
 
 def _devices_of(file: LotFile) -> tuple[frozenset[str], bool]:

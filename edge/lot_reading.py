@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 
 from edge.errors import SettingsProblem, SettingsRefused
-from edge.lot_checks import check_devices, check_lanes
+from edge.lot_checks import check_cameras, check_devices, check_lanes
 from edge.lot_file import WEEKDAYS, DriverTable, LaneTable, LotFile, PolicyTable
 from edge.sensor_list import read_sensors
 from edge.settings import (
@@ -158,6 +158,7 @@ class _Reading:
         lanes = tuple(_lane(lane) for lane in file.lanes)
         check_lanes(file, self.refuse)
         check_devices(file, self.refuse)
+        check_cameras(file, self.refuse)
         if self._problems or tariff is None or lot is None:
             raise self.refused()
         return Settings(

@@ -220,3 +220,16 @@ def test_no_damage_to_a_file_does_more_than_refuse_it(
     for problem in check(path, {})[1]:
         assert problem.field
         assert problem.fix
+
+
+def test_a_plate_camera_without_its_token_and_lane_is_named_with_what_to_add(tmp_path: Path) -> None:
+    camera = '\n[drivers.camera-in]\nkind = "plate_camera"\nformat = "axis"\n'
+    _, problems = check(written(tmp_path, SMALL + camera), {})
+    (problem,) = problems
+    assert (problem.field, problem.line) == ("drivers.camera-in.kind", len(SMALL.splitlines()) + 3)
+    assert 'name = "camera-in", role = "camera"' in problem.fix
+    device = (
+        f'\n[[devices]]\nname = "camera-in"\nrole = "camera"\nlane = "entry-1"\ntoken_sha256 = "{"0" * 64}"\n'
+    )
+    _, problems = check(written(tmp_path, SMALL + camera + device), {})
+    assert problems == []
