@@ -1,0 +1,259 @@
+"""BlueZ without a radio: the part of its D-Bus interface that bleak speaks to, on a private bus of our own.
+
+`PrivateBus` is a dbus-daemon; whoever should meet it is given its address as DBUS_SYSTEM_BUS_ADDRESS. `BluezWire` is bluetoothd: one
+adapter, and a device for each address that advertised. Its fault is the real one: a StopDiscovery that fails leaves it believing
+that it scans, so that every later StartDiscovery succeeds and no radio listens, until the adapter is switched off and on.
+
+Signals go out one by one: several hundred in one go end the connection of dbus-fast. Source: BlueZ, doc/org.bluez.Adapter.rst and
+doc/org.bluez.Device.rst.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+
+Properties = dict[str, Variant]
+
+ADAPTER_PATH = "/org/bluez/hci0"
+ADAPTER = "org.bluez.Adapter1"
+DEVICE = "org.bluez.Device1"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+OBJECTS = "org.freedesktop.DBus.ObjectManager"
+BASE_UUID = "-0000-1000-8000-00805f9b34fb"
+STOP_S = 5.0
+BUS_CONF = """\
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+class PrivateBus:
+    """A dbus-daemon in a folder (short: a socket's path has at most 107 bytes)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "bus"
+        self._conf = folder / "bus.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """What DBUS_SYSTEM_BUS_ADDRESS must say."""
+        return f"unix:path={self._socket}"
+
+    def start(self) -> None:
+        """Start the daemon; it listens when this returns."""
+        self._socket.unlink(missing_ok=True)
+        self._conf.write_text(BUS_CONF.format(socket=self._socket), encoding="utf-8")
+        command = [
+            "dbus-daemon",
+            f"--config-file={self._conf}",
+            "--nofork",
+            "--nopidfile",
+            "--print-address=1",
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if self._process.stdout is None or not self._process.stdout.readline():
+            raise RuntimeError("dbus-daemon did not start")
+
+    def stop(self) -> None:
+        """End the daemon: every connection breaks."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=STOP_S)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Device:
+    """What was received of one address: org.bluez.Device1."""
+
+    address: str
+    rssi: int = -60
+    manufacturer: Mapping[int, bytes] = field(default_factory=dict)
+    service_data: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Where the device is on the bus."""
+        return f"{ADAPTER_PATH}/dev_{self.address.replace(':', '_')}"
+
+    def received(self) -> Properties:
+        """What changes with each advertisement."""
+        manufacturer = {company: Variant("ay", data) for company, data in self.manufacturer.items()}
+        service_data = {
+            f"0000{uuid:04x}{BASE_UUID}": Variant("ay", data) for uuid, data in self.service_data.items()
+        }
+        return {
+            "RSSI": Variant("n", self.rssi),
+            "ManufacturerData": Variant("a{qv}", manufacturer),
+            "ServiceData": Variant("a{sv}", service_data),
+        }
+
+    def all(self) -> Properties:
+        """Everything that is known of it."""
+        return {
+            "Adapter": Variant("o", ADAPTER_PATH),
+            "Address": Variant("s", self.address),
+            "AddressType": Variant("s", "public"),
+            "Alias": Variant("s", self.address.replace(":", "-")),
+            "Connected": Variant("b", False),
+            "ServicesResolved": Variant("b", False),
+            "UUIDs": Variant("as", []),
+            **self.received(),
+        }
+
+
+class BluezWire:
+    """bluetoothd with one adapter, hci0.
+
+    `stop_fails`: so many of the next StopDiscovery fail. `starts` and `power_cycles` count what the product did. What is advertised
+    while nobody scans is lost, as on the air.
+    """
+
+    def __init__(self, bus: PrivateBus) -> None:
+        self.powered = True
+        self.believes_to_scan = False
+        self.stop_fails = 0
+        self.deaf_until_power = False
+        self.starts = 0
+        self.stops = 0
+        self.power_cycles = 0
+        self._listens = False
+        self._private = bus
+        self._bus: MessageBus | None = None
+        self._devices: dict[str, _Device] = {}
+
+    async def start(self) -> None:
+        """Own org.bluez on the bus."""
+        self._bus = await MessageBus(bus_address=self._private.address).connect()
+        self._devices.clear()
+        self.believes_to_scan = self._listens = False
+        self._bus.add_message_handler(self._called)
+        await self._bus.request_name("org.bluez")
+
+    def hang_up(self) -> None:
+        """Leave the bus, as a bluetoothd that died."""
+        if self._bus is not None:
+            self._bus.disconnect()
+            self._bus = None
+
+    def advertise(
+        self,
+        address: str,
+        *,
+        service_data: Mapping[int, bytes] | None = None,
+        manufacturer: Mapping[int, bytes] | None = None,
+        rssi: int = -60,
+    ) -> bool:
+        """Send an advertisement; False where nobody listened."""
+        if self._bus is None or not self._listens:
+            return False
+        device = self._devices.get(address)
+        is_new = device is None
+        if device is None:
+            device = self._devices[address] = _Device(address=address)
+        device.rssi = rssi
+        device.manufacturer = manufacturer or {}
+        device.service_data = service_data or {}
+        if is_new:
+            self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [device.path, {DEVICE: device.all()}])
+        else:
+            self._signal(
+                device.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, device.received(), []]
+            )
+        return True
+
+    def power(self, *, on: bool) -> None:
+        """The adapter is switched: off, all that is believed of a discovery is forgotten."""
+        if self.powered and not on:
+            self.power_cycles += 1
+            self.deaf_until_power = False
+            self.believes_to_scan = self._listens = False
+        self.powered = on
+
+    def start_discovery(self) -> None:
+        """Scan, unless it is believed that this goes on already."""
+        self.starts += 1
+        if not self.powered:
+            raise _Refused("org.bluez.Error.NotReady")
+        self.believes_to_scan = True
+        self._listens = not self.deaf_until_power
+
+    def stop_discovery(self) -> None:
+        """Stop scanning, or fail to and be deaf from now on."""
+        self.stops += 1
+        self._listens = False
+        if self.stop_fails:
+            self.stop_fails -= 1
+            self.deaf_until_power = True
+            raise _Refused("org.bluez.Error.Failed")
+        self.believes_to_scan = False
+
+    def go_deaf(self) -> None:
+        """The radio hears nothing any more, and nothing says so."""
+        self._listens = False
+
+    # The bus
+
+    def _called(self, message: Message) -> Message | None:
+        """Answer a method call; None: it is for nobody here."""
+        if message.message_type is not MessageType.METHOD_CALL:
+            return None
+        try:
+            return self._answer(message)
+        except _Refused as refused:
+            return Message.new_error(message, refused.name, "Operation failed")
+
+    def _answer(self, message: Message) -> Message | None:
+        match message.interface, message.member:
+            case "org.freedesktop.DBus.ObjectManager", "GetManagedObjects":
+                return Message.new_method_return(message, "a{oa{sa{sv}}}", [self._objects()])
+            case "org.freedesktop.DBus.Properties", "Set" if message.body[1] == "Powered":
+                self.power(on=message.body[2].value)
+            case "org.bluez.Adapter1", "StartDiscovery":
+                self.start_discovery()
+            case "org.bluez.Adapter1", "StopDiscovery":
+                self.stop_discovery()
+            case "org.bluez.Adapter1", "SetDiscoveryFilter":
+                pass
+            case _:
+                return None
+        return Message.new_method_return(message)
+
+    def _objects(self) -> dict[str, dict[str, Properties]]:
+        adapter = {
+            "Address": Variant("s", "00:1A:7D:DA:71:13"),
+            "Powered": Variant("b", self.powered),
+            "Discovering": Variant("b", self.believes_to_scan),
+            "Roles": Variant("as", ["central", "peripheral"]),
+        }
+        devices = {device.path: {DEVICE: device.all()} for device in self._devices.values()}
+        return {ADAPTER_PATH: {ADAPTER: adapter}, **devices}
+
+    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[object]) -> None:
+        if self._bus is not None:
+            self._bus.send(Message.new_signal(path, interface, member, signature, body))
+
+
+class _Refused(Exception):
+    """BlueZ says no, by the name of one of its errors."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
