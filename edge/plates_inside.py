@@ -13,7 +13,7 @@ import structlog
 from edge.ledger import Ledger
 from edge.store.cipher import PlateKeys
 from parking.ids import StayId
-from parking.plates import MatchKind, match_plate
+from parking.plates import MatchKind, canonical, match_plate
 from parking.stays import Credential, CredentialKind, Stay
 
 LOG = structlog.stdlib.get_logger("edge.plates")
@@ -25,7 +25,7 @@ class PlatesInside:
 
     ledger: Ledger
     plates: PlateKeys
-    _written: dict[StayId, str] = field(default_factory=dict)
+    _known: dict[StayId, str] = field(default_factory=dict)
 
     def find(self, read: str) -> Stay | None:
         """The open stay whose plate was read; None where that is nobody's, or more than one car's."""
@@ -42,12 +42,12 @@ class PlatesInside:
         return self.ledger.stay(match.key)
 
     def _inside(self) -> dict[StayId, str]:
-        """The plates of the cars inside; one that is not on disk yet, or that another key wrote, is not among them."""
+        """The plates of the cars inside in normal form; one that is not on disk yet, or that another key wrote, is not among them."""
         inside: dict[StayId, str] = {}
         for stay in self.ledger.open_stays():
             if stay.credential.kind is CredentialKind.PLATE:
-                plate = self._written.get(stay.id) or self.ledger.plate(stay.id)
-                if plate is not None:
+                plate = self._known.get(stay.id) or canonical(self.ledger.plate(stay.id) or "")
+                if plate:
                     inside[stay.id] = plate
-        self._written = inside
+        self._known = inside
         return inside

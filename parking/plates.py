@@ -34,6 +34,8 @@ TAKEN_FOR: Mapping[str, frozenset[str]] = {
     for sign in "".join(PAIRS)
 }
 
+MOST_PUT_RIGHT = 2
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -68,13 +70,12 @@ def is_confusable(one: str, other: str) -> bool:
 
 
 def match_plate(read: str, expected: Mapping[K, str]) -> Match[K]:
-    """Whose plate `read` is among the `expected`, by the rule above; none of the plates need be in normal form."""
+    """Whose plate `read` is among the `expected`, which are in normal form, by the rule above."""
     plate = canonical(read)
-    forms = {key: canonical(written) for key, written in expected.items()}
-    exact = [key for key, form in forms.items() if form == plate]
+    exact = [key for key, form in expected.items() if form == plate]
     if exact:
         return _only(exact, MatchKind.EXACT)
-    return _only([key for key, form in forms.items() if is_confusable(plate, form)], MatchKind.CONFUSED)
+    return _only([key for key, form in expected.items() if is_confusable(plate, form)], MatchKind.CONFUSED)
 
 
 def is_plausible(plate: str, country: str) -> bool:
@@ -86,7 +87,7 @@ def is_plausible(plate: str, country: str) -> bool:
 def settled(read: str, country: str) -> str | None:
     """The one plate of `country` that `read` can be, in normal form: itself where it fits a format, else put right by confusions.
 
-    None where it fits no format however it is read, or can be read as several plates.
+    None where it fits no format with `MOST_PUT_RIGHT` signs read otherwise, or can be read as several plates.
     """
     form = canonical(read)
     if is_plausible(form, country):
@@ -115,7 +116,8 @@ def _put_right(form: str, places: tuple[frozenset[str], ...]) -> str | None:
         if len(choices) != 1:
             return None
         right += next(iter(choices))
-    return right
+    changed = sum(was != now for was, now in zip(form, right, strict=True))
+    return right if changed <= MOST_PUT_RIGHT else None
 
 
 def _bare(sign: str) -> str:
