@@ -1,7 +1,8 @@
 """The payment provider as a process: python -m simulators.payment_provider --port 0 --port-file FILE --seed 1.
 
 It speaks Stripe's HTTP interface (simulators/provider/wire.py) and takes orders at /control/orders (simulators/provider/orders.py). Its hours are
-civil where LOTGATE_CIVIL_SCALE says how they run, unless --time real. It ends in order on SIGTERM and SIGINT.
+civil where LOTGATE_CIVIL_SCALE says how they run, unless --time real. It ends in order on SIGTERM and SIGINT; with --books it may be killed and knows
+all that it did when it is started again.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from simulators.provider.books import Books
 from simulators.provider.provider import Provider, ProviderPlan
 from simulators.provider.serving import served
 from simulators.record import Record
@@ -41,8 +44,8 @@ def main(arguments: Sequence[str]) -> int:
         webhook_url=asked.webhook_url,
         webhook_secret=os.environ.get("LOTGATE_PROVIDER_WEBHOOK_SECRET", ""),
     )
-    with Record(asked.record, clock) as record:
-        provider = Provider(plan, clock=clock, record=record, wall=time.time)
+    with Record(asked.record, clock) as record, closing(Books(asked.books)) as books:
+        provider = Provider(plan, clock=clock, record=record, wall=time.time, books=books)
         try:
             asyncio.run(_serve(provider, asked.host, asked.port, asked.port_file))
         except OSError as error:
@@ -76,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same ids (default: 1)")
     parser.add_argument(
         "--record", type=Path, default=Path("payments.jsonl"), help="what happened, as JSON lines"
+    )
+    parser.add_argument(
+        "--books", type=Path, help="what it remembers when it is started again (default: nothing)"
     )
     parser.add_argument(
         "--time", choices=("civil", "real"), default="civil", help="whose hours it keeps (default: civil)"

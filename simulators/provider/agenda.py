@@ -25,12 +25,15 @@ class Agenda:
         self._began_at = clock.now()
         self._began_s = clock.monotonic()
         self._ahead = timedelta()
+        self._again_at: datetime | None = None
         self._waiting: list[tuple[datetime, int, Callable[[], None]]] = []
         self._numbers = count()
         self._changed = asyncio.Event()
 
     def now(self) -> datetime:
         """The provider's instant, aware UTC."""
+        if self._again_at is not None:
+            return self._again_at
         if self._civil:
             return self._clock.now() + self._ahead
         return self._began_at + timedelta(seconds=self._clock.monotonic() - self._began_s) + self._ahead
@@ -46,11 +49,19 @@ class Agenda:
         self.catch_up()
         self._changed.set()
 
-    def catch_up(self) -> None:
-        """Do what is due. Whoever reads the provider's state calls this first."""
-        while self._waiting and self._waiting[0][0] <= self.now():
+    def catch_up(self) -> datetime:
+        """Do what is due, until this instant. Whoever reads the provider's state calls this first."""
+        now = self.now()
+        while self._waiting and self._waiting[0][0] <= now:
             _, _, what = heapq.heappop(self._waiting)
             what()
+        return now
+
+    def again(self, at: datetime | None) -> None:
+        """It is this instant once more, and what was due by then happens; None: it is now."""
+        self._again_at = at
+        if at is not None:
+            self.catch_up()
 
     async def run(self) -> None:
         """Do things as they fall due, until cancelled."""

@@ -52,6 +52,10 @@ class IdempotencyKeys:
         self._keys[key] = _Key(asked=asked, first_at=self._now())
         return None
 
+    def restore(self, key: str, asked: str, answer: Answer) -> None:
+        """Under `key` an earlier process answered this, now."""
+        self._keys[key] = _Key(asked=asked, first_at=self._now(), answer=answer)
+
     def end(self, key: str, answer: Answer | None) -> None:
         """The request is over; None: it never began, so that the key is free again."""
         if answer is None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 
 from simulators.provider.provider import Provider
-from simulators.provider.wire import build_provider_app
+from simulators.provider.wire import BY_NAME, build_provider_app
 
 FINISH_WITHIN_S = 1
 
@@ -33,7 +33,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def served(provider: Provider, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """Serve `provider` while the block lasts; gives the port. Port 0 takes a free one.
+    """Serve `provider` while the block lasts, as its books say that it is; gives the port. Port 0 takes a free one.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -49,11 +49,13 @@ async def served(provider: Provider, *, host: str = "127.0.0.1", port: int = 0) 
             access_log=False,
             timeout_graceful_shutdown=FINISH_WITHIN_S,
         )
+        provider.reopen(BY_NAME)
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="provider http")
         agenda = asyncio.create_task(provider.agenda.run(), name="provider agenda")
         try:
             await server.listening.wait()
+            provider.webhooks.resume()
             yield listener.getsockname()[1]
         finally:
             agenda.cancel()

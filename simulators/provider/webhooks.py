@@ -70,10 +70,19 @@ class Webhooks:
     """Delivers events, each attempt a task of its own; `wall` is real UNIX time."""
 
     def __init__(
-        self, *, endpoint: Endpoint, agenda: Agenda, record: Record, draw: Random, wall: Callable[[], float]
+        self,
+        *,
+        endpoint: Endpoint,
+        agenda: Agenda,
+        record: Record,
+        draw: Random,
+        wall: Callable[[], float],
+        delivered: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.endpoint = endpoint
         self.events: dict[str, Event] = {}
+        self._delivered = delivered
+        self._of_earlier: dict[str, Event] = {}
         self._agenda = agenda
         self._record = record
         self._draw = draw
@@ -106,6 +115,20 @@ class Webhooks:
             case Plan(how="lose"):
                 pass
         self._record.note("event", id=event.id, kind=event.kind, intent=event.intent, how=plan and plan.how)
+
+    def known(self, event: Event) -> None:
+        """An event of an earlier process, of which it is not known yet whether that one delivered it."""
+        self.events[event.id] = self._of_earlier[event.id] = event
+
+    def was_delivered(self, event: str) -> None:
+        """The earlier process delivered this one."""
+        self._of_earlier.pop(event, None)
+
+    def resume(self) -> None:
+        """Deliver what the earlier process did not."""
+        waiting, self._of_earlier = self._of_earlier, {}
+        for event in waiting.values():
+            self._attempt(event)
 
     def release(self, order: Order) -> int:
         """Deliver what was held, one by one in this order; how many they were."""
@@ -167,7 +190,9 @@ class Webhooks:
             unix = int(self._wall())
             status = await self.send_raw(event.body, signature(event.body, self.endpoint.secret, unix))
         self._record.note("delivery", id=event.id, attempt=number, status=status)
-        if not 200 <= status < 300 and number < MOST_ATTEMPTS:
+        if 200 <= status < 300:
+            self._delivered(event.id)
+        elif number < MOST_ATTEMPTS:
             pause = min(self.endpoint.first_pause * 2 ** (number - 1), LONGEST_PAUSE)
             self._agenda.after(pause, lambda: self._attempt(event, number + 1))
         return status

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -22,12 +22,12 @@ from starlette.responses import Response
 
 from simulators.provider.forms import Form, read_form, text_of
 from simulators.provider.idempotency import Answer
+from simulators.provider.money import Intent
 from simulators.provider.orders import ORDER
-from simulators.provider.provider import Provider
+from simulators.provider.provider import Done, Operate, Provider
 from simulators.provider.refusals import Refusal, broken, invalid, not_identified, too_many
 from simulators.provider.trouble import CutOff, Mishap, NoAnswer, Ordered
 
-Operate = Callable[[Provider, str, Form], dict[str, object]]
 LONGEST_BODY = 65_536
 NEWEST_VERSION = "2026-10-28.endive"
 
@@ -53,6 +53,9 @@ OPERATIONS: Mapping[tuple[str, str, str], Operate] = {
 }
 
 
+BY_NAME: Mapping[str, Operate] = {name: operate for (_, _, name), operate in OPERATIONS.items()}
+
+
 def build_provider_app(provider: Provider) -> FastAPI:
     """The application over `provider`."""
     app = FastAPI(title="payment provider simulator", docs_url=None, redoc_url=None, openapi_url=None)
@@ -60,6 +63,7 @@ def build_provider_app(provider: Provider) -> FastAPI:
         app.add_api_route(path, partial(_answer, provider, name, operate), methods=[method])
     app.add_api_route("/control/orders", partial(_order, provider), methods=["POST"])
     app.add_api_route("/control/intents", partial(_intents, provider), methods=["GET"])
+    app.add_api_route("/control/intents/{name}", partial(_intent, provider), methods=["GET"])
     app.add_api_route("/control/events", partial(_events, provider), methods=["GET"])
     app.add_api_route("/control/settled", partial(_settled, provider), methods=["POST"])
     return app
@@ -145,7 +149,7 @@ async def _once(provider: Provider, operate: Operate, asked: _Asked) -> tuple[An
         kept = Answer(status=refusal.status, body=refusal.body) if refusal.began else None
         raise
     finally:
-        provider.keys.end(asked.key, kept)
+        provider.keep(asked.key, asked.fingerprint, kept)
 
 
 async def _do(provider: Provider, operate: Operate, asked: _Asked) -> Answer:
@@ -154,7 +158,8 @@ async def _do(provider: Provider, operate: Operate, asked: _Asked) -> Answer:
         await asyncio.sleep(trouble.delay_s)
     if trouble is not None and trouble.how is Mishap.ERROR_BEFORE:
         raise broken()
-    body = provider.perform(lambda: operate(provider, asked.name, asked.form), asked.key)
+    done = Done(operation=asked.operation, name=asked.name, form=asked.form, key=asked.key)
+    body = provider.perform(done, operate)
     if trouble is not None and trouble.how is Mishap.ERROR_AFTER:
         raise broken()
     return Answer(status=200, body=body)
@@ -205,11 +210,18 @@ async def _order(provider: Provider, request: Request) -> JSONResponse:
 async def _intents(provider: Provider) -> JSONResponse:
     """Every intent with its history and refunds: the truth about the money."""
     provider.agenda.catch_up()
-    told = [
-        {**intent.as_json(), "refunds": [one.as_json() for one in intent.refunds], "history": intent.history}
-        for intent in provider.account.intents.values()
-    ]
-    return JSONResponse(told)
+    return JSONResponse([_told(intent) for intent in provider.account.intents.values()])
+
+
+async def _intent(provider: Provider, name: str) -> JSONResponse:
+    provider.agenda.catch_up()
+    intent = provider.account.intents.get(name)
+    return JSONResponse({} if intent is None else _told(intent), status_code=404 if intent is None else 200)
+
+
+def _told(intent: Intent) -> dict[str, object]:
+    refunds = [one.as_json() for one in intent.refunds]
+    return {**intent.as_json(), "refunds": refunds, "history": intent.history}
 
 
 async def _events(provider: Provider) -> JSONResponse:

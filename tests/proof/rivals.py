@@ -92,14 +92,17 @@ class Buyer:
     async def _pay(self, drafted: dict[str, Any]) -> None:
         secret = drafted["payment"]["client_secret"]
         intent = secret.partition("_secret_")[0]
-        while True:
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
             try:
                 await self.town.provider.pay(intent, secret)
+                status = await self.town.provider.status(intent)
             except httpx.HTTPError:
-                continue  # its server closed a connection that had been idle: the browser asks again
-            status = self.town.provider.truth(intent)["status"]
+                await asyncio.sleep(AGAIN_S)  # dead, or it closed an idle connection: the browser asks again
+                continue
             assert status in {"requires_capture", "succeeded", "canceled"}, status
             return
+        raise NeverAnswered(f"the provider takes no money for {intent}")
 
     async def _asked(
         self, method: str, path: str, *, unpaid: bool = False, first: str = "", **request: object

@@ -1,6 +1,6 @@
 """The whole seam as real processes: two processes of the centre, the agent of a small lot, the line between them, a payment provider.
 
-The provider is served by this process behind a line of its own: cut, it is gone for the centre and keeps its books, as a real one does. The agent
+The provider is a process too, whose books outlive it, behind a line of its own: cut, it is gone for the centre alone. The agent
 dials the line, which leads to one process of the centre or the other, as a balancer would. Whoever uses a `Town` kills what it holds; what
 buyers and cars do meanwhile is in tests/proof/rivals.py, what must hold afterwards in tests/proof/town_books.py.
 """
@@ -25,9 +25,9 @@ from cloud.settings import CloudSettings
 from parking.tariff_document import parse_tariff
 from simulators.network import Line
 from simulators.programs import Program, lotgate, run_once
-from tests.contract.payments.provider_here import ProviderHere, provider_here
 from tests.integration.cloud.conftest import STAFF
 from tests.integration.edge.agent_site import LOT_ID, Site, site_at
+from tests.proof.provider_process import ProviderProcess, provider_process
 
 FAILPOINT = "LOTGATE_FAILPOINT"
 WITHIN_S = 60.0
@@ -53,7 +53,7 @@ class Town:
 
     folder: Path
     database_url: str
-    provider: ProviderHere
+    provider: ProviderProcess
     money: Line
     centres: Mapping[str, Program]
     ports: Mapping[str, int]
@@ -139,8 +139,8 @@ def free_port() -> int:
 async def town_at(folder: Path, database_url: str, *, spots: int = 4) -> AsyncIterator[Town]:
     """Everything at work and the lot's link up; nothing is left running."""
     async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(provider_here(folder))
-        money = Line("127.0.0.1", int(provider.base.rpartition(":")[2]))
+        provider = await stack.enter_async_context(provider_process(folder, free_port()))
+        money = Line("127.0.0.1", provider.port)
         await money.start()
         stack.push_async_callback(money.stop)
         ports = {name: free_port() for name in ("a", "b")}
@@ -165,6 +165,7 @@ async def town_at(folder: Path, database_url: str, *, spots: int = 4) -> AsyncIt
         for name, centre in town.centres.items():
             stack.push_async_callback(centre.stop)
             await town.start_centre(name)
+        await provider.serves()
         await _open(town)
         yield town
 

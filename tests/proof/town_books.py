@@ -108,7 +108,14 @@ def wrongs(
     promised = {(claim.id, claim.spot) for claim in edge.claims} ^ {(c.id, c.spot) for c in centre.claims}
     found += [f"claim {claim} stands on one side only" for claim in sorted(map(str, promised))]
     bookings = {row["id"]: row for row in rows_of(town.database_url, BOOKINGS)}
-    found += [wrong for row in bookings.values() for wrong in _money(town, row)]
+    truths = town.provider.truths()
+    found += [wrong for row in bookings.values() for wrong in _money(row, truths)]
+    paid_for = {row["intent"] for row in bookings.values()}
+    found += [
+        f"the provider has money for {intent}, and nobody knows of it"
+        for intent, truth in truths.items()
+        if truth["received"] > truth["refunded"] and intent not in paid_for
+    ]
     found += [wrong for buyer in buyers for wrong in _kept(buyer, bookings)]
     if people is not None:
         found += till_wrongs(town, people)
@@ -118,7 +125,7 @@ def wrongs(
     return found + ([] if cars is None else _tickets(town, cars.tickets))
 
 
-def _money(town: Town, row: dict[str, Any]) -> list[str]:
+def _money(row: dict[str, Any], truths: dict[str, dict[str, Any]]) -> list[str]:
     """Captured exactly when it is booked, at the provider too."""
     booked, standing, intent = row["state"] == "committed", row["standing"], row["intent"]
     stands = booked and row["status"] in {"active", "in_use"}
@@ -132,7 +139,7 @@ def _money(town: Town, row: dict[str, Any]) -> list[str]:
     if not booked and row["firm"]:
         found.append(f"on a place and not booked: {row}")
     if intent is not None:
-        truth = town.provider.truth(intent)
+        truth = truths[intent]
         kept = truth["received"] - truth["refunded"]
         due = row["amount_minor"] if stands else 0
         if kept != due and not row["owed"]:
