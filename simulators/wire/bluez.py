@@ -10,6 +10,7 @@ doc/org.bluez.Device.rst.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -122,7 +123,7 @@ class _Device:
 class BluezWire:
     """bluetoothd with one adapter, hci0.
 
-    `stop_fails`: so many of the next StopDiscovery fail. `starts` and `power_cycles` count what the product did. What is advertised
+    `listening` is set while the radio hears. `stop_fails`: so many of the next StopDiscovery fail; `is_broken`: nothing helps. `starts` and `power_cycles` count what the product did. What is advertised
     while nobody scans is lost, as on the air.
     """
 
@@ -134,7 +135,8 @@ class BluezWire:
         self.starts = 0
         self.stops = 0
         self.power_cycles = 0
-        self._listens = False
+        self.is_broken = False
+        self.listening = asyncio.Event()
         self._private = bus
         self._bus: MessageBus | None = None
         self._devices: dict[str, _Device] = {}
@@ -143,7 +145,8 @@ class BluezWire:
         """Own org.bluez on the bus."""
         self._bus = await MessageBus(bus_address=self._private.address).connect()
         self._devices.clear()
-        self.believes_to_scan = self._listens = False
+        self.believes_to_scan = False
+        self.listening.clear()
         self._bus.add_message_handler(self._called)
         await self._bus.request_name("org.bluez")
 
@@ -162,7 +165,7 @@ class BluezWire:
         rssi: int = -60,
     ) -> bool:
         """Send an advertisement; False where nobody listened."""
-        if self._bus is None or not self._listens:
+        if self._bus is None or not self.listening.is_set():
             return False
         device = self._devices.get(address)
         is_new = device is None
@@ -184,7 +187,8 @@ class BluezWire:
         if self.powered and not on:
             self.power_cycles += 1
             self.deaf_until_power = False
-            self.believes_to_scan = self._listens = False
+            self.believes_to_scan = False
+            self.listening.clear()
         self.powered = on
 
     def start_discovery(self) -> None:
@@ -193,12 +197,13 @@ class BluezWire:
         if not self.powered:
             raise _Refused("org.bluez.Error.NotReady")
         self.believes_to_scan = True
-        self._listens = not self.deaf_until_power
+        if not self.deaf_until_power and not self.is_broken:
+            self.listening.set()
 
     def stop_discovery(self) -> None:
         """Stop scanning, or fail to and be deaf from now on."""
         self.stops += 1
-        self._listens = False
+        self.listening.clear()
         if self.stop_fails:
             self.stop_fails -= 1
             self.deaf_until_power = True
@@ -207,7 +212,7 @@ class BluezWire:
 
     def go_deaf(self) -> None:
         """The radio hears nothing any more, and nothing says so."""
-        self._listens = False
+        self.listening.clear()
 
     # The bus
 
