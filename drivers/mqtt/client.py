@@ -192,6 +192,9 @@ class MqttSource:
         self._settings = settings
         self._dialect = dialect
         self._topics = (*settings.topics, *dialect.topics)
+        self._retained: int = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+        if dialect.wants_retained:
+            self._retained = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
         self._hearing: bytes | None = None
         self._poison: deque[bytes] = deque(maxlen=POISON_LIMIT)
         self._client: ManualClient | None = None
@@ -205,7 +208,7 @@ class MqttSource:
         identifier = self._settings.identifier or f"lotgate-{self._name}"
         try:
             async with ManualClient(self._settings, identifier, will=self._dialect.will()) as client:
-                await self._subscribe(client, SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+                await self._subscribe(client, self._retained)
                 await _say(client, self._dialect.greeting())
                 sink.alive()
                 await self._converse(client, sink)
@@ -263,20 +266,20 @@ class MqttSource:
         acknowledger = Acknowledger(client.acknowledge)
         try:
             async for message in client.messages:
-                heard = self._hear(str(message.topic), bytes(message.payload))
+                heard = self._hear(str(message.topic), bytes(message.payload), retained=message.retain)
                 acknowledger.arrived(message, [sink.deliver(reading) for reading in heard.readings])
                 self._settle(heard.answers)
                 await _say(client, heard.replies)
         finally:
             acknowledger.close()
 
-    def _hear(self, topic: str, body: bytes) -> Heard:
+    def _hear(self, topic: str, body: bytes, *, retained: bool) -> Heard:
         fingerprint = hashlib.blake2b(topic.encode() + b"\0" + body, digest_size=16).digest()
         if fingerprint in self._poison:
             return _malformed(topic, body, MalformedInput("payload", "its decoder failed; kept undecoded"))
         self._hearing = fingerprint  # stays where a decoder fails in a way of its own: `run` finds it
         try:
-            heard = self._dialect.hear(topic, body)
+            heard = self._dialect.hear(topic, body, retained=retained)
         except MalformedInput as wrong:
             heard = _malformed(topic, body, wrong)
         self._hearing = None

@@ -55,9 +55,12 @@ class Dialect(Protocol):
     """One language over one connection. It outlives the connection: what it knows of its devices stays."""
 
     topics: tuple[str, ...]  # filters that it needs beside those of the settings
+    wants_retained: (
+        bool  # whether the broker repeats what is retained at each connection, or at the first one only
+    )
 
-    def hear(self, topic: str, body: bytes) -> Heard:
-        """Understand a message.
+    def hear(self, topic: str, body: bytes, *, retained: bool) -> Heard:
+        """Understand a message; a retained one was kept by the broker from before we listened.
 
         Raises:
             MalformedInput: it is not this language; it is kept and acknowledged.
@@ -89,11 +92,12 @@ class Listening:
     """A dialect that says nothing; `translate` raises `MalformedInput` where a message is not its format."""
 
     topics: tuple[str, ...] = ()
+    wants_retained = False
 
     def __init__(self, translate: Translate) -> None:
         self._translate = translate
 
-    def hear(self, topic: str, body: bytes) -> Heard:
+    def hear(self, topic: str, body: bytes, *, retained: bool) -> Heard:  # noqa: ARG002 - one signature for all dialects
         """Understand a message, see `Dialect.hear`."""
         return Heard(readings=self._translate(topic, body))
 

@@ -112,14 +112,21 @@ def _occupied(mapping: JsonMapping, said: object) -> bool:
     if said is None:
         raise MalformedInput(mapping.occupied.text, "missing")
     if isinstance(said, bool | int | float | str):
-        if _is_one_of(said, mapping.true_values):
-            return True
-        if _is_one_of(said, mapping.false_values):
-            return False
-        raise MalformedInput(
-            mapping.occupied.text, f"{str(said)[:40]!r} is in neither true_values nor false_values"
-        )
+        return answer_of(said, mapping.occupied.text, true=mapping.true_values, false=mapping.false_values)
     raise MalformedInput(mapping.occupied.text, f"a single value is expected, not {kind_of(said)}")
+
+
+def answer_of(said: Answer, field: str, *, true: tuple[Answer, ...], false: tuple[Answer, ...]) -> bool:
+    """Whether a value is one of those that mean taken.
+
+    Raises:
+        MalformedInput: it is in neither list.
+    """
+    if _is_one_of(said, true):
+        return True
+    if _is_one_of(said, false):
+        return False
+    raise MalformedInput(field, f"{str(said)[:40]!r} is in neither true_values nor false_values")
 
 
 def _is_one_of(said: Answer, answers: tuple[Answer, ...]) -> bool:

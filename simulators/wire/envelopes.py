@@ -23,6 +23,7 @@ class Published:
 
     topic: str
     body: bytes
+    retain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
