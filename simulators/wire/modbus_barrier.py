@@ -1,8 +1,5 @@
 """Barrier controllers on one RS-485 bus: a Modbus RTU server for several units behind a pseudo-terminal.
 
-Frames and PDUs are pymodbus's; its server is not used, because it answers exception 4 for a unit that is not there,
-where a real bus stays silent, and because its register store would have to be copied from the hardware at each poll.
-
 Register map (the driver's default): coils 0 open, 1 close, 2 stop, 3 watchdog; discrete inputs 0 arm down, 1 arm up,
 2 arming loop, 3 safety loop, 4 button, 5 fault. Source of the functions: Modbus Application Protocol V1.1b3, 6.2, 6.5.
 """
@@ -12,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pymodbus.constants import ExcCodes
-from pymodbus.exceptions import ModbusIOException
-from pymodbus.framer.rtu import FramerRTU
-from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from pymodbus.pdu.bit_message import (
     ReadDiscreteInputsRequest,
     ReadDiscreteInputsResponse,
@@ -24,12 +19,12 @@ from pymodbus.pdu.bit_message import (
 
 from drivers.ports import Input, Move
 from simulators.barrier import BarrierHardware
+from simulators.wire.modbus_line import ModbusLine
 from simulators.wire.pty import Pty
 
 INPUTS = (Input.ARM_DOWN, Input.ARM_UP, Input.ARMING_LOOP, Input.SAFETY_LOOP, Input.BUTTON, Input.FAULT)
 COILS = {0: Move.OPEN, 1: Move.CLOSE, 2: Move.STOP}
 WATCHDOG_COIL = 3
-MAX_FRAME = 256
 
 
 class ModbusBarrierBus:
@@ -41,41 +36,22 @@ class ModbusBarrierBus:
         self.mute: set[int] = set()
         self.polls = dict.fromkeys(units, 0)
         self.watchdogs = dict.fromkeys(units, 0)
-        self._pty = pty
+        self._line = ModbusLine(pty, self._heard)
         self._units = units
         self._monotonic = monotonic
-        self._framer = FramerRTU(DecodePDU(is_server=True))
-        self._buffer = b""
 
     def start(self) -> None:
         """Plug the cable in and answer; call it on the running loop."""
-        self._buffer = b""
-        self._pty.plug(self._received)
+        self._line.start()
 
     def stop(self) -> None:
         """Pull the plug."""
-        self._pty.unplug()
+        self._line.stop()
 
-    def _received(self, data: bytes) -> None:
-        """Answer every request that is there: after a pause of ours the one that is waited for is the last."""
-        self._buffer = (self._buffer + data)[-MAX_FRAME:]
-        used = 1
-        while used:
-            try:
-                used, request = self._framer.handleFrame(self._buffer, 0, 0)
-            except ModbusIOException:
-                self._buffer = b""
-                return
-            self._buffer = self._buffer[used:]
-            if request is not None:
-                self._take(request)
-
-    def _take(self, request: ModbusPDU) -> None:
+    def _heard(self, request: ModbusPDU) -> ModbusPDU | None:
         if request.dev_id in self.mute or request.dev_id not in self._units:
-            return
-        response = self._answer(request, self._units[request.dev_id])
-        response.dev_id = request.dev_id
-        self._pty.write(self._framer.buildFrame(response))
+            return None
+        return self._answer(request, self._units[request.dev_id])
 
     def _answer(self, request: ModbusPDU, barrier: BarrierHardware) -> ModbusPDU:
         if isinstance(request, ReadDiscreteInputsRequest):

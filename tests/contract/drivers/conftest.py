@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from simulators.broker import Broker
+from tests.contract.drivers.ble_rig import BleRig
+from tests.contract.drivers.camera_rig import CameraRig
+from tests.contract.drivers.mqtt_rigs import SparkplugRig, ZigbeeRig
 from tests.contract.drivers.osdp_rig import OsdpRig
 from tests.contract.drivers.rigs import BarrierRig, GpioRig, MqttRig, PrinterRig, ReaderRig, Rig, TerminalRig
+from tests.contract.drivers.sign_rigs import ModbusSignRig, MqttSignRig, SerialSignRig
 
 
 @pytest.fixture
@@ -25,10 +29,17 @@ def broker() -> Iterator[Broker]:
         "modbus_barrier",
         "gpio",
         "ticket_printer",
+        "sign_on_serial",
+        "sign_on_modbus",
+        "sign_at_broker",
         "serial_reader",
         "payment_terminal",
         "osdp_reader",
+        "ble",
+        "plate_camera",
         "mqtt",
+        "sparkplug",
+        "zigbee2mqtt",
     ]
 )
 async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
@@ -38,6 +49,12 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
             rig = BarrierRig(tmp_path)
         case "ticket_printer":
             rig = PrinterRig(tmp_path)
+        case "sign_on_serial":
+            rig = SerialSignRig(tmp_path)
+        case "sign_on_modbus":
+            rig = ModbusSignRig(tmp_path)
+        case "sign_at_broker":
+            rig = MqttSignRig(request.getfixturevalue("broker"))
         case "gpio":
             rig = GpioRig(tmp_path)
         case "serial_reader":
@@ -46,8 +63,23 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
             rig = TerminalRig(tmp_path)
         case "osdp_reader":
             rig = OsdpRig(tmp_path)
+        case "ble":
+            rig = BleRig(tmp_path)
+            request.getfixturevalue("monkeypatch").setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.bus.address)
+        case "plate_camera":
+            rig = CameraRig()
+        case "sparkplug":
+            rig = SparkplugRig(request.getfixturevalue("broker"))
+        case "zigbee2mqtt":
+            rig = ZigbeeRig(request.getfixturevalue("broker"))
         case _:
             rig = MqttRig(request.getfixturevalue("broker"))
     rig.bring_back()
+    if isinstance(rig, BleRig):
+        await rig.there()
     yield rig
     rig.lose()
+    if isinstance(rig, BleRig):
+        await rig.gone()
+    if isinstance(rig, CameraRig):
+        await rig.close()

@@ -14,7 +14,10 @@ MINIMAL: dict[str, dict[str, object]] = {
     "mqtt": {"topics": ["application/#"], "format": "chirpstack", "decoder": "bosch/tps110"},
     "payment_terminal": {"port": "/dev/till"},
     "serial_reader": {"port": "/dev/reader"},
+    "sign": {"over": "serial", "port": "/dev/sign", "outputs": [{"shows": "free", "at": "1"}]},
+    "sparkplug": {"spots": ["spot/*/occupied"]},
     "ticket_printer": {"port": "/dev/printer"},
+    "zigbee2mqtt": {"sensors": ["spot-*"]},
 }
 
 
@@ -59,9 +62,21 @@ def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
         ("mqtt", {"user": "lot"}, "settings"),
         ("serial_reader", {"style": "morse"}, "style"),
         ("serial_reader", {"parity": "mark"}, "parity"),
+        ("sign", {"over": "smoke"}, "over"),
+        ("sign", {"outputs": []}, "outputs"),
+        ("sign", {"outputs": [{"shows": "weather", "at": "1"}]}, "outputs.0.shows"),
+        ("sign", {"outputs": [{"shows": "free", "at": "1"}, {"shows": "full", "at": "1"}]}, "settings"),
+        ("sign", {"text": "$at"}, "text"),
+        ("sign", {"frame": {"checksum": "md5"}}, "frame.checksum"),
+        ("sign", {"over": "modbus"}, "settings"),
+        ("sparkplug", {"nodes": ["garage"]}, "nodes"),
+        ("sparkplug", {"spots": []}, "spots"),
+        ("sparkplug", {"host_application": "lot/7"}, "host_application"),
         ("ticket_printer", {"style": "matrix"}, "style"),
         ("ticket_printer", {"answer_s": 0}, "answer_s"),
         ("payment_terminal", {"ping_every_s": 0}, "ping_every_s"),
+        ("zigbee2mqtt", {"base": "zigbee/#"}, "base"),
+        ("zigbee2mqtt", {"closed_contact": "open"}, "closed_contact"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_fix(kind: str, wrong: dict[str, object], field: str) -> None:
