@@ -2,6 +2,7 @@
 
 DriverError
 ├── DeviceUnreachable     the wire, the broker or the plug is gone: the supervisor starts the driver again
+├── DeviceGoneMad         the device says more than anybody can: it is left alone for a while
 ├── CommandRefused        the device answered and said no
 │   └── NeverHeardOf      the device was asked about something that it has no record of
 ├── CommandUnanswered     the device did not answer in time: whether it acted is not known
@@ -19,6 +20,10 @@ class DriverError(Exception):
 
 class DeviceUnreachable(DriverError):
     """The wire, the broker or the plug is gone."""
+
+
+class DeviceGoneMad(DriverError):
+    """The device says more than anybody can: it is left alone for a while."""
 
 
 class CommandRefused(DriverError):

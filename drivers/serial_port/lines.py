@@ -25,6 +25,7 @@ from drivers.errors import MalformedInput
 from drivers.ports import CodeReading, MalformedReading
 from drivers.serial_port.framing import CR, ETX, LF, Broken, CountedFramer, DelimitedFramer, Framer
 from drivers.serial_port.symbologies import GS1_SYMBOLOGIES, HONEYWELL, aim_identifier, gs1_elements
+from drivers.serial_port.wrapping import BARE, Wrapping
 from drivers.wiegand import read_wiegand
 
 HEX = re.compile(r"[0-9A-Fa-f]+")
@@ -49,9 +50,10 @@ class ReaderStyle(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReaderTalk:
-    """How one reader is set up: its style, whether a code identifier letter leads, what it sends for a failed trigger."""
+    """How one reader is set up: its style, what it puts around a line, whether a code identifier letter leads, what it sends for a failed trigger."""
 
     style: ReaderStyle = ReaderStyle.CODE
+    wrapping: Wrapping = BARE
     code_id: bool = False
     no_read: tuple[str, ...] = ("NOREAD", "NR")
 
@@ -108,7 +110,7 @@ class LineReader:
         if any(frame == word.encode() for word in self._talk.no_read):
             return NoRead(device=self._device)
         try:
-            scan = self._understand(frame, self._talk)
+            scan = self._understand(self._talk.wrapping.taken_off(frame), self._talk)
         except MalformedInput as wrong:
             return MalformedReading(device=self._device, field=wrong.field, problem=wrong.problem, raw=frame)
         return CodeReading(

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from drivers.errors import MalformedInput
 from drivers.ports import CodeReading, MalformedReading
 from drivers.serial_port.lines import Heard, LineReader, ReaderStyle, ReaderTalk
+from drivers.serial_port.wrapping import Checksum, Wrapping
 from edge.decode_question import Format, Option, Question, WrongUsage
 
 
 def _answer(question: Question) -> Mapping[str, object]:
-    talk = ReaderTalk(style=_style(question), code_id=question.option("--code-id") is not None)
+    talk = ReaderTalk(
+        style=_style(question), wrapping=_wrapping(question), code_id=question.option("--code-id") is not None
+    )
     reader = LineReader("reader", talk)
     readings = [_heard(heard) for heard in reader.feed(question.data)]
     return {
@@ -31,6 +34,17 @@ def _style(question: Question) -> ReaderStyle:
         raise WrongUsage(f"--reader {said!r} is none of {', '.join(ReaderStyle)}") from None
 
 
+def _wrapping(question: Question) -> Wrapping:
+    said = question.option("--checksum") or Checksum.NONE.value
+    if said not in list(Checksum):
+        raise WrongUsage(f"--checksum {said!r} is none of {', '.join(Checksum)}")
+    return Wrapping(
+        prefix=question.option("--prefix") or "",
+        suffix=question.option("--suffix") or "",
+        checksum=Checksum(said),
+    )
+
+
 def _heard(heard: Heard) -> Mapping[str, object]:
     match heard:
         case MalformedReading():
@@ -46,6 +60,13 @@ FORMAT = Format(
     answer=_answer,
     options=(
         Option(flag="--reader", metavar="STYLE", help=f"how the reader talks: {', '.join(ReaderStyle)}"),
+        Option(flag="--prefix", metavar="TEXT", help="what the reader puts before each line"),
+        Option(flag="--suffix", metavar="TEXT", help="what it puts after it, the line's end left out"),
+        Option(
+            flag="--checksum",
+            metavar="KIND",
+            help=f"two hexadecimal digits before the suffix: {', '.join(Checksum)}",
+        ),
         Option(flag="--code-id", help="a code identifier letter leads each scan"),
     ),
 )
