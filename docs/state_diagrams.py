@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from edge.lanes import ENTRY, EXIT, LaneEffect, LanePhase, LaneTable
+from edge.lanes import ENTRY, EXIT, LaneEffect, LaneEvent, LanePhase, LaneTable
 from parking.claims import CLAIM_TABLE, ClaimState
 from parking.demands import PAYMENT_TABLE, PaymentState
 from parking.stays import STAY_TABLE, StayState
@@ -47,13 +47,14 @@ def arrows_of(table: Mapping[tuple[_State, _Event], _State]) -> Iterable[Arrow]:
 
 
 def arrows_of_lane(table: LaneTable) -> Iterable[Arrow]:
-    """The arrows of a lane's table, each with its event over its effects; the losses of the controller are one arrow."""
+    """The arrows of a lane's table, each with its event over its effects; the losses of the controller are one arrow, and so are the alarms."""
     for (source, event), (target, effects) in table.items():
-        if target is LanePhase.LOST:
+        if target is LanePhase.LOST or event is LaneEvent.ALARM:
             continue
         done = [effect for effect in effects if effect is not LaneEffect.FORGET]
         yield source, target, f"{event}\\n/ {', '.join(done)}" if done else str(event)
     yield "any phase", LanePhase.LOST, "controller_lost\\n/ call_help"
+    yield "any phase", LanePhase.EVACUATING, "alarm\\n/ raise_arm"
 
 
 def arrows_with_acts(

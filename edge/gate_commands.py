@@ -37,9 +37,16 @@ OPEN = "open"
 REMEMBERED = 256
 
 IS_UP = frozenset(
-    {LanePhase.OPEN, LanePhase.OPEN_EMPTY, LanePhase.PASSING, LanePhase.CLEARING, LanePhase.UNSURE}
+    {
+        LanePhase.OPEN,
+        LanePhase.OPEN_EMPTY,
+        LanePhase.PASSING,
+        LanePhase.CLEARING,
+        LanePhase.UNSURE,
+        LanePhase.EVACUATED,
+    }
 )
-IS_ON_ITS_WAY = LanePhase.OPENING
+IS_ON_ITS_WAY = frozenset({LanePhase.OPENING, LanePhase.EVACUATING})
 NOT_HEARD = frozenset({LanePhase.UNREAD, LanePhase.LOST})
 
 
@@ -82,7 +89,7 @@ class GateCommands:
             phase = self.runners[lane].state.phase
             if phase in IS_UP:
                 self._end(lane, command, None)
-            elif phase is not IS_ON_ITS_WAY:
+            elif phase not in IS_ON_ITS_WAY:
                 self._end(lane, command, GateRefusal.ARM_FAULT)
 
     def _carry_out(self, command: GateCommand) -> None:
@@ -126,4 +133,4 @@ class GateCommands:
 def _why_not(phase: LanePhase) -> GateRefusal:
     if phase in NOT_HEARD:
         return GateRefusal.ARM_FAULT
-    return GateRefusal.ALREADY_OPEN if phase in IS_UP or phase is IS_ON_ITS_WAY else GateRefusal.NOT_NOW
+    return GateRefusal.ALREADY_OPEN if phase in IS_UP or phase in IS_ON_ITS_WAY else GateRefusal.NOT_NOW

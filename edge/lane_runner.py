@@ -140,6 +140,10 @@ class LaneRunner:
         """A person beside the arm vouches for a safety loop that stays unknown."""
         return self._person(LaneEvent.PERSON_CLOSES, "close", by, reason)
 
+    def fire_alarm(self, *, on: bool) -> None:
+        """The house's fire alarm began or is over: above everything, the arm is up while it lasts."""
+        self._tell(LaneEvent.ALARM if on else LaneEvent.ALARM_OVER)
+
     @property
     def is_paying(self) -> bool:
         """Whether the vehicle that stands here is asked for money now."""

@@ -47,6 +47,8 @@ DOING: Mapping[LanePhase, str] = {
     LanePhase.CLOSING: "The arm comes down.",
     LanePhase.RELEASED: "The arm comes down on a person's word.",
     LanePhase.STUCK: "The arm stopped between its ends.",
+    LanePhase.EVACUATING: "Fire alarm: the arm goes up.",
+    LanePhase.EVACUATED: "Fire alarm: the arm is up and stays up.",
 }
 
 STEPS: Mapping[LanePhase, tuple[str, ...]] = {

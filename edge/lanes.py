@@ -26,6 +26,9 @@ or for a person.
 A person can open while a decision or a payment is under way: a terminal that thinks for a minute keeps nobody inside. The answer that
 comes later moves nothing any more; what it made durable stands.
 
+A fire alarm stands above everything: from any phase the arm goes up, what was under way is forgotten, and an arm that does not stay up is raised
+again, until the alarm is over. Then the lane begins as at the start.
+
 The entry and the exit have one table each. They share the arm's part; they differ in what happens between a vehicle's
 arrival and the word "open".
 """
@@ -56,6 +59,8 @@ class LanePhase(StrEnum):
     CLOSING = "closing"
     RELEASED = "released"
     STUCK = "stuck"
+    EVACUATING = "evacuating"
+    EVACUATED = "evacuated"
 
 
 class LaneEvent(StrEnum):
@@ -70,6 +75,8 @@ class LaneEvent(StrEnum):
     TIME_OUT = "time_out"
     PERSON_OPENS = "person_opens"
     PERSON_CLOSES = "person_closes"
+    ALARM = "alarm"
+    ALARM_OVER = "alarm_over"
     CONTROLLER_LOST = "controller_lost"
     CONTROLLER_BACK = "controller_back"
     VEHICLE_HERE = "vehicle_here"
@@ -151,25 +158,42 @@ ARM: LaneTable = {
 LOSSES: LaneTable = {
     (phase, E.CONTROLLER_LOST): (P.LOST, (F.CALL_HELP, F.FORGET))
     for phase in LanePhase
-    if phase not in {P.LOST, P.OWES, P.PAYING}
+    if phase not in {P.LOST, P.OWES, P.PAYING, P.EVACUATING, P.EVACUATED}
 }
 
-ENTRY: LaneTable = {**ARM, **LOSSES}
+EVACUATION: LaneTable = {
+    **{
+        (phase, E.ALARM): (P.EVACUATING, (F.RAISE_ARM, F.FORGET))
+        for phase in LanePhase
+        if phase not in {P.OWES, P.PAYING, P.EVACUATING, P.EVACUATED}
+    },
+    (P.EVACUATING, E.ARM_UP): (P.EVACUATED, ()),
+    (P.EVACUATING, E.TIME_OUT): (P.EVACUATING, (F.RAISE_ARM,)),
+    (P.EVACUATED, E.ARM_DOWN): (P.EVACUATING, (F.RAISE_ARM,)),
+    (P.EVACUATED, E.ARM_BETWEEN): (P.EVACUATING, (F.RAISE_ARM,)),
+    (P.EVACUATING, E.ALARM_OVER): (P.UNREAD, ()),
+    (P.EVACUATED, E.ALARM_OVER): (P.UNREAD, ()),
+}
+
+ENTRY: LaneTable = {**ARM, **LOSSES, **EVACUATION}
 
 EXIT: LaneTable = {
     **ARM,
     **LOSSES,
+    **EVACUATION,
     (P.DECIDING, E.OWES): (P.OWES, ()),
     (P.ABANDONED, E.OWES): (P.IDLE, (F.FORGET,)),
     (P.OWES, E.PAY): (P.PAYING, (F.TAKE_PAYMENT,)),
     (P.OWES, E.PRESENTED): (P.DECIDING, (F.DECIDE,)),
     (P.OWES, E.VEHICLE_GONE): (P.IDLE, (F.FORGET,)),
     (P.OWES, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
+    (P.OWES, E.ALARM): (P.EVACUATING, (F.RAISE_ARM, F.FORGET)),
     (P.OWES, E.CONTROLLER_LOST): (P.LOST, (F.CALL_HELP, F.FORGET)),
     (P.PAYING, E.GRANTED): (P.OPENING, (F.RAISE_ARM,)),
     (P.PAYING, E.DECLINED): (P.OWES, ()),
     (P.PAYING, E.PERSON_OPENS): (P.OPENING, (F.RAISE_ARM,)),
     (P.PAYING, E.VEHICLE_GONE): (P.ABANDONED, ()),
+    (P.PAYING, E.ALARM): (P.EVACUATING, (F.RAISE_ARM, F.FORGET)),
     (P.PAYING, E.CONTROLLER_LOST): (P.LOST, (F.CALL_HELP, F.FORGET)),
     (P.ABANDONED, E.DECLINED): (P.IDLE, (F.FORGET,)),
 }
@@ -194,6 +218,7 @@ TIME_OUTS: dict[LanePhase, TimeOut] = {
     P.UNSURE: TimeOut.PASSAGE,
     P.RELEASED: TimeOut.ARM,
     P.OPEN_EMPTY: TimeOut.BACK_OUT,
+    P.EVACUATING: TimeOut.ARM,
 }
 
 

@@ -16,6 +16,7 @@ from parking.stays import Stay
 
 STUCK = frozenset({LanePhase.STUCK, LanePhase.LOST, LanePhase.UNREAD})
 MOVING = frozenset({LanePhase.OPENING, LanePhase.CLOSING, LanePhase.RELEASED})
+ALARMED = frozenset({LanePhase.EVACUATING, LanePhase.EVACUATED})
 THROUGH = frozenset(
     {LanePhase.OPEN, LanePhase.OPEN_EMPTY, LanePhase.PASSING, LanePhase.CLEARING, LanePhase.UNSURE}
 )
@@ -68,6 +69,8 @@ def arm_of(runner: LaneRunner) -> str:
 
 def _screen(runner: LaneRunner, answered: Answered | None) -> Screen:
     phase = runner.state.phase
+    if phase in ALARMED:  # out with them, and nobody in
+        return Screen.DRIVE if runner.kind is LaneKind.EXIT else Screen.REFUSED
     if phase in STUCK:
         return Screen.ARM_FAULT
     if runner.help is not None and runner.help.by_driver and phase not in THROUGH | MOVING:

@@ -68,8 +68,10 @@ PHASES: Mapping[str, tuple[str, str, str, str, str]] = {
     "closing": (GO, "Closing", "armdown", "half up", "The arm goes down."),
     "released": (WAIT, "By hand", "person", "up", "The arm was released by hand."),
     "stuck": (STOP, "Arm stuck", "stop", "half up", "The arm did not reach its end position."),
+    "evacuating": (STOP, "Fire alarm", "warn", "half up", "The fire alarm raises the arm."),
+    "evacuated": (STOP, "Fire alarm", "warn", "up", "The arm stays up until the fire alarm is over."),
 }
-IN_TROUBLE = frozenset({"lost", "stuck", "unsure"})
+IN_TROUBLE = frozenset({"lost", "stuck", "unsure", "evacuating", "evacuated"})
 
 
 def type_name(type_: str) -> str:

@@ -24,7 +24,15 @@ from tests.integration.edge.conftest import HandClock
 from tests.unit.edge.lot_at_work import DOWN, RISING, UP, Arm, LotAtWork, until
 
 KINDS = (LaneKind.ENTRY, LaneKind.EXIT)
-IS_UP = {LanePhase.OPEN, LanePhase.OPEN_EMPTY, LanePhase.PASSING, LanePhase.CLEARING, LanePhase.UNSURE}
+IS_UP = {
+    LanePhase.OPEN,
+    LanePhase.OPEN_EMPTY,
+    LanePhase.PASSING,
+    LanePhase.CLEARING,
+    LanePhase.UNSURE,
+    LanePhase.EVACUATED,
+}
+IS_ON_ITS_WAY = {LanePhase.OPENING, LanePhase.EVACUATING}
 
 
 class Gates:
@@ -140,7 +148,7 @@ async def test_each_phase_of_a_lane_opens_or_says_why_not(kind: LaneKind) -> Non
         else [GateRefusal.ARM_FAULT]
         if phase in {LanePhase.UNREAD, LanePhase.LOST}
         else [GateRefusal.ALREADY_OPEN]
-        if phase in IS_UP | {LanePhase.OPENING}
+        if phase in IS_UP | IS_ON_ITS_WAY
         else [GateRefusal.NOT_NOW]
         if phase in busy
         else None
@@ -165,7 +173,7 @@ async def test_a_command_under_way_is_done_once_the_arm_is_up_and_refused_wherev
     gates.gates.lanes_changed()
     if phase in IS_UP:
         assert gates.answers == [("c-1", "done", "")]
-    elif phase is not LanePhase.OPENING:
+    elif phase not in IS_ON_ITS_WAY:
         assert gates.answers == [("c-1", "refused", "arm_fault")]
     else:
         assert gates.answers == []

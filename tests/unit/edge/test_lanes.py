@@ -123,7 +123,7 @@ def test_an_arm_that_does_not_arrive_is_stopped_and_help_is_called() -> None:
 
 
 def test_nothing_moves_before_the_hardware_was_read() -> None:
-    for event in SAID:
+    for event in set(SAID) - {LaneEvent.ALARM}:
         assert walk(ENTRY, event) == (LanePhase.UNREAD, [])
         assert walk(EXIT, event) == (LanePhase.UNREAD, [])
 
@@ -174,6 +174,25 @@ def test_an_exit_opens_once_what_is_owed_is_paid() -> None:
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_fire_alarm_raises_the_arm_from_every_phase_and_keeps_it_up(table: LaneTable) -> None:
+    for phase in {phase for phase, _ in table} - {LanePhase.EVACUATING, LanePhase.EVACUATED}:
+        state, effects = step(table, LaneState(phase=phase, levels=HERE), LaneEvent.ALARM)
+        assert (state.phase, effects) == (LanePhase.EVACUATING, (LaneEffect.RAISE_ARM, LaneEffect.FORGET))
+        state, effects = step(table, state, LaneEvent.TIME_OUT)
+        assert effects == (LaneEffect.RAISE_ARM,), "an arm that did not go up is told again"
+        state, effects = see(table, state, UP)
+        assert (state.phase, effects) == (LanePhase.EVACUATED, ())
+        for event in set(SAID) - {LaneEvent.ALARM_OVER}:
+            assert step(table, state, event) == (state, ())
+        state, effects = see(table, state, replace(UP, arm_up=False))
+        assert (state.phase, effects) == (LanePhase.EVACUATING, (LaneEffect.RAISE_ARM,))
+        state, effects = see(table, state, Levels())
+        assert (state.phase, effects) == (LanePhase.EVACUATING, ()), "a lost controller ends no alarm"
+        state, _ = step(table, see(table, state, UNDER_THE_ARM)[0], LaneEvent.ALARM_OVER)
+        assert state.phase is LanePhase.CLEARING, "and afterwards the loop counts again"
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_every_phase_is_reached_and_every_one_can_be_left(table: LaneTable) -> None:
     sources = {phase for phase, _ in table}
     targets = {phase for phase, _ in table.values()} | {LanePhase.UNREAD}
@@ -214,6 +233,7 @@ def test_whatever_happened_a_lane_left_alone_ends_idle_with_its_arm_down(
     table, state = TABLES[kind], LaneState()
     for told in life:
         state, _ = see(table, state, told) if isinstance(told, Levels) else step(table, state, told)
+    state, _ = step(table, state, LaneEvent.ALARM_OVER)
     arm = UP
     for _ in range(12):
         state, effects = see(table, state, arm)
