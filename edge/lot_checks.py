@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 from edge.lot_file import LotFile
 
-OUR_KINDS = frozenset({"mqtt", "modbus_barrier", "serial_reader", "payment_terminal", "plate_camera"})
+OUR_KINDS = frozenset(
+    {"ble", "modbus_barrier", "mqtt", "osdp_reader", "payment_terminal", "plate_camera", "serial_reader"}
+)
 Refuse = Callable[[tuple[str | int, ...], str, str], None]
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from drivers.ports import (
     CodeReading,
+    ConditionReading,
     Input,
     InputReading,
     MalformedReading,
@@ -64,6 +65,7 @@ class Translation:
     lanes_by_reader: Mapping[str, LaneContacts]
     observer: Observer
     plates: PlateTaker
+    conditions: Callable[[ConditionReading], None] = lambda _reading: None
     unknown_devices: set[str] = field(default_factory=set)
     ignored_codes: int = 0
 
@@ -79,6 +81,8 @@ class Translation:
             self._present(reading.device, Presented.code(reading.text))
         elif isinstance(reading, PlateReading):
             return self.plates.take(reading, lambda presented: self._present(reading.device, presented))
+        else:
+            self.conditions(reading)
         return _done()
 
     def _contacts(self, reading: InputReading) -> None:

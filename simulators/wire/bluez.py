@@ -123,8 +123,8 @@ class _Device:
 class BluezWire:
     """bluetoothd with one adapter, hci0.
 
-    `listening` is set while the radio hears. `stop_fails`: so many of the next StopDiscovery fail; `is_broken`: nothing helps. `starts` and `power_cycles` count what the product did. What is advertised
-    while nobody scans is lost, as on the air.
+    `listening` is set while the radio hears; what is advertised while it does not is lost, as on the air. `stop_fails`: so many
+    of the next StopDiscovery fail; `is_broken`: nothing helps. `starts` and `power_cycles` count what the product did.
     """
 
     def __init__(self, bus: PrivateBus) -> None:
