@@ -64,7 +64,7 @@ class Agent:
     heartbeat: Heartbeat
     lane_log: LotLaneLog
     lane_failed: asyncio.Future[None]
-    follow: Callable[[], None]
+    follow: tuple[Callable[[], None], ...]
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -80,7 +80,8 @@ class Agent:
         # A full disk takes nothing now: then the lot starts degraded, and its gates work.
         await asyncio.wait({self.ledger.durable()}, timeout=FIRST_COMMIT_S)
         _keep_the_loop_lively()
-        self.follow()
+        for follow in self.follow:
+            follow()
         try:
             await self._run_all()
         finally:

@@ -29,6 +29,7 @@ from edge.commitments import Commitments
 from edge.configuration import Configuration
 from edge.crew import Crew
 from edge.desk import LotDesk
+from edge.device_conditions import DeviceConditions
 from edge.entering import Entering
 from edge.figures import EdgeFigures
 from edge.gate_commands import GateCommands
@@ -55,6 +56,7 @@ from edge.payments import Payments
 from edge.plate_events import PlateEvents
 from edge.price_list import PriceList
 from edge.promises import Promises
+from edge.reader_signals import ReaderSignals
 from edge.reload import Reload
 from edge.settings import LaneSettings, Settings
 from edge.store.cipher import PlateKeys
@@ -75,6 +77,8 @@ from sync.failpoints import Failpoints
 PATIENCE: Mapping[str, Patience] = {
     "mqtt": Patience(silent_after_s=60.0, restart_after_s=120.0),
     "modbus_barrier": Patience(silent_after_s=1.0, restart_after_s=5.0),
+    "osdp_reader": Patience(silent_after_s=10.0),
+    "ble": Patience(silent_after_s=60.0),
 }
 
 # A plug that is put back is noticed within two seconds; only a broker elsewhere deserves longer waits.
@@ -213,6 +217,7 @@ def make_agent(
         for lane in settings.lanes
     }
     observing = Observing(ledger, sensors=settings.sensors, clock=clock)
+    conditions = DeviceConditions(clock=clock)
     translation = Translation(
         lanes_by_barrier={lane.barrier: runners[lane.id] for lane in settings.lanes},
         lanes_by_reader={
@@ -221,6 +226,7 @@ def make_agent(
         },
         observer=observing,
         plates=PlateEvents(ledger=ledger, plates=plates),
+        conditions=conditions.take,
     )
     crew = Crew(
         settings.drivers,
@@ -243,6 +249,11 @@ def make_agent(
         look_at=observing.look_at,
         notifier=notifier,
         clock=clock,
+    )
+    signals = ReaderSignals(
+        runners=runners,
+        readers={lane.id: lane.reader for lane in settings.lanes if lane.reader is not None},
+        ask=switchboard.ask,
     )
     gates = GateCommands(runners=runners)
     link = None
@@ -300,7 +311,7 @@ def make_agent(
         link_status=centre.status,
         clock_status=lambda: clock_status(clock.reading()),
         started_at=clock.now(),
-        more_faults=(reload.faults,),
+        more_faults=(reload.faults, conditions.faults),
     )
     desk = LotDesk(
         lot=settings.lot,
@@ -367,7 +378,7 @@ def make_agent(
         heartbeat=Heartbeat(ledger=ledger, runners=tuple(runners.values()), notifier=notifier, clock=clock),
         lane_log=lane_log,
         lane_failed=lane_failed,
-        follow=desk.follow,
+        follow=(desk.follow, signals.follow),
     )
 
 
