@@ -222,9 +222,8 @@ class Supervisor:
             running.result()
             raise DeviceUnreachable("the driver returned though nobody asked it to")
         finally:
-            if not running.done():
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
+            running.cancel()  # or it has ended by itself in the turn in which we are told to stop
+            await asyncio.gather(running, return_exceptions=True)
 
     def _silence_left_s(self) -> float | None:
         """Return the seconds until silence ends this run; None: never."""
