@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from parking.claims import Claim, ClaimKind, ClaimState
-from parking.conflicts import SpotTimeline
+from parking.conflicts import SpotTimeline, end_of
 from parking.decision import Reason, Refusal
 from parking.errors import ClaimsOverlap, NoSuchClaim, NoSuchSpot, SpotIsPromised
 from parking.ids import ClaimId, SpotId, StayId, ZoneId
@@ -84,6 +84,7 @@ class Book:
         self._stays: dict[StayId, Stay] = {}
         self._claimless: dict[SpotType, set[StayId]] = {}
         self._stay_of: dict[ClaimId, StayId] = {}
+        self._of_reservation: dict[str, dict[ClaimId, None]] = {}
         self.freed = 0
         """Counts the times at which something gave way: whoever found no place tries again only then, or as time passes."""
 
@@ -126,6 +127,25 @@ class Book:
     def claims(self) -> Sequence[Claim]:
         """All claims that are not released."""
         return [claim for claim in self._claims.values() if claim.state is not ClaimState.RELEASED]
+
+    def claims_of_reservation(self, reservation: str) -> Sequence[Claim]:
+        """What stands of a reservation in the order of time: each revision that added to its window has a claim of its own."""
+        known = (self._claims[claim] for claim in self._of_reservation.get(reservation, ()))
+        standing = [claim for claim in known if claim.state is not ClaimState.RELEASED]
+        return sorted(standing, key=lambda claim: (claim.window.starts_at, claim.id))
+
+    def goes_on_with(self, claim: Claim) -> Sequence[Claim]:
+        """The firm claims with which the booking of `claim` goes on where it ends, in the order of time; empty for what is no booking."""
+        if claim.kind is not ClaimKind.BOOKING or claim.holder_kind != "reservation":
+            return ()
+        following: list[Claim] = []
+        for other in self.claims_of_reservation(claim.holder_id):
+            ends_at = (following or [claim])[-1].window.ends_at
+            if other.state is not ClaimState.FIRM or ends_at is None or other.window.starts_at > ends_at:
+                continue
+            if other.id != claim.id and end_of(other.window) > ends_at:
+                following.append(other)
+        return following
 
     def claims_on(self, spot: SpotId, window: Interval | None = None) -> Sequence[Claim]:
         """The binding claims of one spot in the order of time, those that overlap `window` where one is given.
@@ -258,11 +278,13 @@ class Book:
         return self.claim(claim).moved_to(ClaimState.RELEASED)
 
     def release_of(self, stay: Stay) -> tuple[Claim, ...]:
-        """Plan the end of the promise of a stay that is over: its claim's released row, none where it has no claim to end."""
+        """Plan the end of the promise of a stay that is over: its claim's released row and those of what its booking had added, none where
+        it has no claim to end.
+        """
         claim = None if stay.claim is None else self._claims.get(stay.claim)
         if claim is None or claim.state is ClaimState.RELEASED:
             return ()
-        return (claim.moved_to(ClaimState.RELEASED),)
+        return tuple(each.moved_to(ClaimState.RELEASED) for each in (claim, *self.goes_on_with(claim)))
 
     def release_of_void(self, stay: Stay) -> tuple[Claim, ...]:
         """Plan the same for a stay that never came: a booking stands, its driver may come yet."""
@@ -305,7 +327,10 @@ class Book:
             raise
         if any(_gives_way(known, claim) for claim in newer if (known := self._claims.get(claim.id))):
             self.freed += 1
-        self._claims.update((claim.id, claim) for claim in newer)
+        for claim in newer:
+            self._claims[claim.id] = claim
+            if claim.holder_kind == "reservation":
+                self._of_reservation.setdefault(claim.holder_id, {})[claim.id] = None
         return newer
 
     def note_stay(self, stay: Stay) -> None:
@@ -374,9 +399,17 @@ class Book:
         for claim in old:
             self._take_off(claim)
             del self._claims[claim.id]
+            if claim.holder_kind == "reservation":
+                self._forget_of_reservation(claim)
         return len(old)
 
     # How it is kept
+
+    def _forget_of_reservation(self, claim: Claim) -> None:
+        mine = self._of_reservation.get(claim.holder_id, {})
+        mine.pop(claim.id, None)
+        if not mine:
+            self._of_reservation.pop(claim.holder_id, None)
 
     def _pack(self, spot_type: SpotType, window: Interval, owner: Owner, now: datetime) -> Packing | None:
         shelf = self.shelf(spot_type, owner, now)

@@ -6,6 +6,9 @@ spot cleared by moving a third. Where it finds no home the stay itself goes on e
 even that can be had the stay is *over the count* (no claim, counted) and the promise met is *at risk*, which is told.
 A stay over the count gets a claim again as soon as one can be had.
 
+A booking that was changed has a claim for each window that was added. They follow one another, and the stay goes from one to the next; the last
+one is what is extended.
+
 Everything here is a plan: apply its `claims`, note its `stay`, and commit both together.
 """
 
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from parking.book import Book, ClaimRequest, Sale
 from parking.claims import Claim, ClaimKind, ClaimState
@@ -39,13 +42,8 @@ def due(book: Book, now: datetime) -> Sequence[Stay]:
 
 def next_due_at(book: Book, *, but: Collection[StayId] = ()) -> datetime | None:
     """When the next claim of an open stay (but for those of `but`) comes within one step of its end; None where none will."""
-    ends = [
-        book.claim(stay.claim).window.ends_at
-        for stay in book.open_stays()
-        if stay.claim is not None and stay.id not in but
-    ]
-    soonest = min((end for end in ends if end is not None), default=None)
-    return None if soonest is None else soonest - book.policy.extension_step
+    dues = [_due_at(book, stay) for stay in book.open_stays() if stay.id not in but]
+    return min((due_at for due_at in dues if due_at is not None), default=None)
 
 
 def extend(book: Book, stay: Stay, *, now: datetime, new_claim: ClaimId, epoch: int) -> Extension | None:
@@ -58,6 +56,11 @@ def extend(book: Book, stay: Stay, *, now: datetime, new_claim: ClaimId, epoch: 
     claim = None if stay.claim is None else book.claim(stay.claim)
     if claim is None:
         return _elsewhere(book, stay, since=now, now=now, new_claim=new_claim, epoch=epoch)
+    following = book.goes_on_with(claim)
+    if following and end_of(claim.window) <= now:
+        over = () if claim.state is ClaimState.RELEASED else (claim.moved_to(ClaimState.RELEASED),)
+        return Extension(stay=stay.claimed(following[0].id), claims=over)
+    claim = following[-1] if following else claim
     longer, met, moved = _on_its_spot(book, claim, now)
     if moved is not None:
         return Extension(stay=stay, claims=(*moved, longer))
@@ -93,10 +96,22 @@ def rehome(book: Book, claim: Claim, *, now: datetime) -> tuple[Claim, ...] | No
 
 
 def _is_due(book: Book, stay: Stay, now: datetime) -> bool:
+    due_at = _due_at(book, stay)
+    return stay.claim is None or (due_at is not None and now > due_at)
+
+
+def _due_at(book: Book, stay: Stay) -> datetime | None:
+    """After which instant something is to be done for a stay with a claim: its end is a step away, or its booking goes on with another."""
     if stay.claim is None:
-        return True
-    ends_at = book.claim(stay.claim).window.ends_at
-    return ends_at is not None and ends_at - now < book.policy.extension_step
+        return None
+    claim = book.claim(stay.claim)
+    ends_at = claim.window.ends_at
+    following = book.goes_on_with(claim)
+    last = following[-1].window.ends_at if following else ends_at
+    dues = [] if last is None else [last - book.policy.extension_step]
+    if following and ends_at is not None:
+        dues.append(ends_at - timedelta(microseconds=1))
+    return min(dues, default=None)
 
 
 def _longer(book: Book, claim: Claim, now: datetime) -> Claim:

@@ -14,6 +14,8 @@
 | override | lane, action, by, reason, command | a person decided; `command` is the centre's, where that person was not at the lot |
 | telemetry_dropped | count, from_us, to_us | what an outage coalesced: one tombstone |
 | record_quarantined | source, field, problem, digest | something that could not be understood was kept aside |
+| sensors_doubted | sensors (a list of source, spot, lies, confidence_1e4) | what is held against these sensors now; no lies: nothing any more |
+| count_drifted | difference | cars that stood on places less cars inside, over a day; 0: no more |
 | conflict_found | kind, claim, other, detail | two promises clash |
 | prepared | reservation, revision, claim_id | a place is held and voted on; its claim_changed stands before it |
 | booking_rehomed | reservation, revision, claim, from_spot, to_spot, why, stay | a promise went to another spot because of a car that stays longer |
@@ -53,6 +55,8 @@ class EventKind(StrEnum):
     OVERRIDE = "override"
     TELEMETRY_DROPPED = "telemetry_dropped"
     RECORD_QUARANTINED = "record_quarantined"
+    SENSORS_DOUBTED = "sensors_doubted"
+    COUNT_DRIFTED = "count_drifted"
     CONFLICT_FOUND = "conflict_found"
     BOOKING_REHOMED = "booking_rehomed"
     BOOKING_AT_RISK = "booking_at_risk"

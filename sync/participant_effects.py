@@ -336,7 +336,20 @@ def _inquire(doing: Doing) -> None:
 
 
 def _honour(doing: Doing) -> None:
-    doing.said.append(Honour(claim=doing.after.claim))
+    """On the first claim of the reservation that is not over: a revision that only added to the window has a claim for what it added."""
+    written = {claim.id: claim for claim in doing.claims}
+    standing = [
+        now
+        for claim in doing.book.claims_of_reservation(doing.after.id.reservation)
+        if (now := written.pop(claim.id, claim)).state is ClaimState.FIRM
+    ]
+    mine = [claim for claim in written.values() if claim.holder_id == doing.after.id.reservation]
+    first = min(
+        (claim for claim in (*standing, *mine) if not _is_over(claim.window, doing.now)),
+        key=lambda claim: (claim.window.starts_at, claim.id),
+        default=None,
+    )
+    doing.said.append(Honour(claim=doing.after.claim if first is None else first.id))
 
 
 def _refuse(doing: Doing) -> None:

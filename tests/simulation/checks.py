@@ -16,6 +16,7 @@ from parking.claims import Claim, ClaimState
 from parking.decision import Reason
 from parking.demands import PaymentState
 from parking.ids import SpotId
+from parking.interval import Interval
 from parking.lot import Tier
 from sync.messages import Vote
 from sync.part import Part, ParticipantState
@@ -164,7 +165,8 @@ class Checks:
         if seen.state is not IntentState.CAPTURED:
             return
         payment = self._world.database.table("payments")[UUID(seen.payment)]
-        states = {row["state"] for row in self._revisions(payment["reservation_id"])}
+        rows = self._revisions(payment["reservation_id"])
+        states = {row["state"] for row in rows if row["payment_id"] == payment["id"]}
         assert "committed" in states, f"{seen.payment} was captured without a booking: {states}"
 
     def promised(self, booking: Booking) -> None:
@@ -182,16 +184,23 @@ class Checks:
 
     def pass_refused(self, reservation: str, reason: Reason) -> None:
         """A driver with a pass was turned away. Whoever is early may have to wait for the window where the lot is full."""
-        sold = self.kiosk.get(reservation)
-        starts_at = (
-            sold.order.window.starts_at if sold else self._revisions(UUID(reservation))[-1]["starts_at"]
-        )
-        is_early = reason is Reason.NOT_YET and self._world.clock.now() < starts_at
+        window, now = self._booked(reservation), self._world.clock.now()
+        is_early = reason is Reason.NOT_YET and now < window.starts_at
+        is_late = reason is Reason.BOOKING_OVER and window.ends_at is not None and now >= window.ends_at
         boot = self._world.lot_tier.boot
         brim_full = boot is not None and len(boot.ledger.open_stays()) >= len(self._world.lot.spots)
         if reason is Reason.BOOKED_BUT_FULL and brim_full:
             return
-        assert is_early or reason in FAIR_REFUSALS, f"the pass of {reservation} was refused: {reason}"
+        assert is_early or is_late or reason in FAIR_REFUSALS, (
+            f"the pass of {reservation} was refused: {reason}"
+        )
+
+    def _booked(self, reservation: str) -> Interval:
+        """The window that stands, by the newest committed revision."""
+        if (sold := self.kiosk.get(reservation)) is not None:
+            return sold.order.window
+        row = [row for row in self._revisions(UUID(reservation)) if row["state"] == "committed"][-1]
+        return Interval(row["booked_from"] or row["starts_at"], row["booked_until"] or row["ends_at"])
 
     def _revisions(self, reservation: object) -> list[dict[str, Any]]:
         return [row for row in self._world.database.rows("reservations") if row["id"] == reservation]
@@ -294,14 +303,16 @@ class Checks:
             if payment["standing"] is None or payment["stripe_payment_intent_id"] is None:
                 continue
             intent = world.provider.intents[payment["stripe_payment_intent_id"]]
-            rows = self._revisions(payment["reservation_id"])
+            all_rows = self._revisions(payment["reservation_id"])
+            rows = [row for row in all_rows if row["payment_id"] == payment["id"]]
             committed = [row for row in rows if row["state"] == "committed"]
             captured = intent.seen.state is IntentState.CAPTURED
             if committed:
                 assert captured or payment["id"] in receivable, (
                     f"{committed[0]['id']} stands and was not paid"
                 )
-                if committed[-1]["status"] == "cancelled" and captured:
+                standing = [row for row in all_rows if row["state"] == "committed"][-1]
+                if standing["status"] == "cancelled" and captured:
                     assert intent.refunds, f"{committed[0]['id']} was cancelled and is not refunded"
             else:
                 assert not captured, f"{payment['id']} was captured without a booking"

@@ -77,6 +77,7 @@ class Web:
     cancels_after_s: float | None
     comes: bool
     overstays_s: float
+    changes_to: Interval | None = None
     insists: bool = False
     """Comes although cancelled, or comes again with a used pass."""
 
@@ -147,5 +148,15 @@ def _web(random: Random, n: int) -> Web:
         cancels_after_s=random.uniform(30, 5_400) if random.random() < 0.2 else None,
         comes=random.random() < 0.85,
         overstays_s=random.choice((-600.0, -60.0, 300.0, 2_400.0)),
+        changes_to=_other(random, window) if random.random() < 0.3 else None,
         insists=random.random() < 0.3,
     )
+
+
+def _other(random: Random, window: Interval) -> Interval:
+    """A window changed at one end, by so much that the lot may have to be asked again."""
+    assert window.ends_at is not None
+    by = timedelta(minutes=random.choice((-15, 15, 60)))
+    if random.random() < 0.7:
+        return window.ending(window.ends_at + by)
+    return Interval(window.starts_at - by / 2, window.ends_at)

@@ -13,8 +13,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from drivers.errors import CommandUnanswered
-from drivers.ports import Command, Done, TakePayment
+from drivers.errors import CommandRefused, CommandUnanswered
+from drivers.ports import Command, Done, LookupPayment, TakePayment
 from edge.bookings import Bookings
 from edge.change import Change
 from edge.clock_record import ClockRecord
@@ -58,6 +58,8 @@ LEDGER = "ledger.sqlite"
 PAYMENTS_EVERY_S = 60.0
 CLOCK_EVERY_S = 20.0
 """Production looks every second whether the centre is silent; silence is five minutes long."""
+DECLINED = 0.02
+"""Of the cards at the lot's terminals."""
 TERMINALS = {"in": "kiosk", "out": "terminal"}
 
 
@@ -311,6 +313,10 @@ class Boot:
         if not self.alive:
             raise Killed
         key = command.key if hasattr(command, "key") else ""
+        if isinstance(command, TakePayment) and self.tier.random.random() < DECLINED:
+            raise CommandRefused("declined")
+        if isinstance(command, LookupPayment) and key not in self.tier.taken:
+            raise CommandRefused("never charged")
         if isinstance(command, TakePayment):
             self.tier.taken.setdefault(key, f"receipt-{key[:8]}")
         if key in self.tier.taken and self.tier.random.random() > 0.03:

@@ -167,8 +167,8 @@ def bookings_ended(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
             for row in db.table("reservations").values()
             if row["status"] in {"active", "cancel_pending"}
             and row["lot_id"] == lot
-            and row["ends_at"] is not None
-            and (row["booked_until"] or row["ends_at"]) <= until
+            and (ends_at := row["booked_until"] or row["ends_at"]) is not None
+            and ends_at <= until
         ]
     )[:200]
 

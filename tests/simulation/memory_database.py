@@ -29,9 +29,8 @@ Handler = Callable[["MemoryDatabase", Mapping[str, Any]], Answer]
 FOREVER_AT = datetime.max.replace(tzinfo=UTC)
 PACKAGES = ("cloud", "cloud.gateways", "cloud.parking_lots", "cloud.payments", "cloud.reservations")
 HANDLERS: dict[str, Handler] = {}
-_NAMES: dict[bytes, str] = {
-    sql: f"{package}.{name}" for package in PACKAGES for name, sql in named_sql(package).items()
-}
+_SQL = {f"{package}.{name}": sql for package in PACKAGES for name, sql in named_sql(package).items()}
+_NAMES = {sql: name for name, sql in _SQL.items()}
 _MISSING: Any = object()
 
 
@@ -53,6 +52,11 @@ def answers(*names: str) -> Callable[[Handler], Handler]:
 def name_of(sql: bytes) -> str:
     """Which statement this is, "package.name"."""
     return _NAMES[sql]
+
+
+def sql_of(name: str) -> bytes:
+    """The statement of "package.name"."""
+    return _SQL[name]
 
 
 class MemoryDatabase:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from psycopg.errors import UniqueViolation
+
 from tests.simulation.memory_database import Answer, MemoryDatabase, answers, as_json, rows_of, uuid_of
 
 LATE = timedelta(seconds=60)
@@ -286,6 +288,8 @@ def code_keep(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         "gateway_id": None,
         "expires_at": db.now() + timedelta(hours=parameters["hours"]),
     }
+    if parameters["code_hash"] in db.table("enrolment_codes"):
+        raise UniqueViolation("enrolment_codes_pkey")
     db.put("enrolment_codes", parameters["code_hash"], row)
     return []
 
@@ -339,6 +343,8 @@ def gateway_enrol(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
         "disconnected_at": None,
         "last_heard_at": None,
     }
+    if row["id"] in db.table("gateways"):
+        raise UniqueViolation("gateways_pkey")
     db.put("gateways", row["id"], row)
     return []
 

@@ -62,7 +62,8 @@ def payments_apply(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     for row in rows_of(parameters, *names):
         id_ = uuid_of(row["id"])
         known = db.table("payments").get(id_)
-        fresh = {**row, "id": id_, "demand_id": uuid_of(row["demand_id"]), **OF_NO_PROVIDER}
+        owned = {"id": id_, "lot_id": uuid_of(parameters["lot"]), "demand_id": uuid_of(row["demand_id"])}
+        fresh = {**row, **owned, **OF_NO_PROVIDER}
         if known is None:
             db.put("payments", id_, fresh)
         elif known["version"] < row["version"]:

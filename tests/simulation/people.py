@@ -13,6 +13,7 @@ from cloud.reservations.booking import Wish
 from edge.lanes import LaneEvent
 from edge.visit import Presented, PresentedKind
 from parking.decision import Reason
+from parking.interval import Interval
 from parking.lot import SpotType
 from sync.booking import CoordinatorState
 from tests.simulation.gates import Gate
@@ -139,6 +140,7 @@ class WebDriver:
         self.reservation: UUID | None = None
         self.committed = False
         self.cancelled = False
+        self.window = plan.window
 
     async def live(self) -> None:
         """From the wish to the way home."""
@@ -150,13 +152,16 @@ class WebDriver:
         await self._confirm()
         if not self.committed:
             return
+        if plan.changes_to is not None:
+            await asyncio.sleep(plan.thinks_s)
+            await self._change(plan.changes_to)
         code = await self._pass()
         if plan.cancels_after_s is not None:
             await asyncio.sleep(plan.cancels_after_s)
             await self._cancel()
         if not plan.comes or not code or (self.cancelled and not plan.insists):
             return
-        starts_s = (plan.window.starts_at - START_AT).total_seconds()
+        starts_s = (self.window.starts_at - START_AT).total_seconds()
         await world.sleep_until(starts_s + world.random.uniform(-300, 900))
         await self._park(code)
 
@@ -167,11 +172,11 @@ class WebDriver:
         if not await world.entry.pass_by(car):
             if car.refused is not Reason.NOT_YET:
                 return
-            await world.sleep_until((plan.window.starts_at - START_AT).total_seconds() + 1)
+            await world.sleep_until((self.window.starts_at - START_AT).total_seconds() + 1)
             if not await world.entry.pass_by(car):
                 return
-        assert plan.window.ends_at is not None
-        ends_s = (plan.window.ends_at - START_AT).total_seconds()
+        assert self.window.ends_at is not None
+        ends_s = (self.window.ends_at - START_AT).total_seconds()
         await world.sleep_until(ends_s + plan.overstays_s)
         if plan.insists:
             await self._cancel()
@@ -235,6 +240,33 @@ class WebDriver:
                 self.committed = True
                 world.told_committed(booking)
                 return
+
+    async def _change(self, window: Interval) -> None:
+        """Another window: paid and confirmed where it costs more. Who hears no answer asks again."""
+        world, key = self._world, self._plan.key
+        assert self.reservation is not None
+        for _ in range(12):
+            try:
+                bookings = world.any_process().cloud.bookings
+                booking, offered = await bookings.change("driver", self.reservation, window)
+                if offered is not None:
+                    payment = offered.booking.payment
+                    if payment is not None and world.provider.of_payment(str(payment)) is not None:
+                        world.provider.authenticate(str(payment), succeeds=True)
+                    booking = await bookings.confirm("driver", self.reservation)
+            except LostRace as lost:
+                world.trace.add(key, f"change lost: {lost.reason}")
+                return
+            except (Killed, NotPaid):
+                await asyncio.sleep(world.random.uniform(1, 20))
+            except CloudError as error:
+                world.trace.add(key, f"not changed: {error}")
+                return
+            else:
+                world.trace.add(key, f"changes to revision {booking.revision}")
+                if booking.booked == window:
+                    self.window = window
+                    return
 
     async def _pass(self) -> str:
         for _ in range(12):

@@ -36,8 +36,8 @@ LEFT_OUT = frozenset(
 )
 """What the stand-ins do not keep, for it is only shown to people: the services get what PostgreSQL says, and may ask it more for that."""
 
-UNREAD = {"cloud.reservations.ownership_broken": {"id"}}
-"""Columns of answers that nobody reads: here only whether there is a row."""
+UNREAD = {"cloud.reservations.ownership_broken": {"id"}, "cloud.reservations.lock_within": {"set_config"}}
+"""Columns of answers that nobody reads."""
 
 PATH = "SET search_path = virtual, pg_catalog, public"
 TELL_TIME = "SELECT set_config('lotgate.now', %s, false)"

@@ -33,7 +33,10 @@ def _table(name: str, *key: str) -> Kept:
 
 KEPT: Mapping[str, Kept] = {
     "claims": Kept(
-        sql=b"SELECT *, lower(during) AS starts_at, nullif(upper(during), 'infinity') AS ends_at FROM claims",
+        sql=b"""
+            SELECT id, lot_id, spot_id, type, lower(during) AS starts_at, nullif(upper(during), 'infinity') AS ends_at, kind, holder_kind,
+                   holder_id, state, sold_by, epoch, revision, version, clashing, created_at
+              FROM claims""",
         key=_by("id"),
     ),
     "stays": _table("stays", "id"),

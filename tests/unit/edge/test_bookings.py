@@ -62,6 +62,8 @@ def pass_of(
     at: datetime | None = None,
     reservation: str = RESERVATION,
     place: SpotType | SpotId = SpotType.REGULAR,
+    until: datetime | None = None,
+    revision: int = 1,
 ) -> str:
     at = at or starts_at(lot)
     token = Token(
@@ -70,7 +72,8 @@ def pass_of(
         lot=where or lot.premises.lot.id,
         place=place,
         starts_at=at,
-        ends_at=at + timedelta(hours=2),
+        ends_at=until or at + timedelta(hours=2),
+        revision=revision,
         epoch=1,
     )
     return TokenSigner(key, KeyRole.CLOUD).sign(token)

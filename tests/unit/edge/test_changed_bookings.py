@@ -112,3 +112,31 @@ async def test_the_pass_of_an_older_revision_does_not_admit_in_time_that_was_giv
     lot.later(hours=-1.5)
     _, admitted = await come_with(lot, old)
     assert admitted.reason is Reason.GRANTED
+
+
+async def test_an_extended_booking_admits_in_its_first_window_goes_on_in_the_next_and_leaves_both_free(
+    lot: LotAtWork,
+) -> None:
+    await booked(lot)
+    added = ClaimId("00000000-0000-0000-0000-00000000000a")
+    ends_at = starts_at(lot) + timedelta(hours=2)
+    second = replace(
+        prepare(lot, claim=added),
+        revision=2,
+        starts_us=to_us(ends_at),
+        ends_us=to_us(ends_at + timedelta(hours=1)),
+    )
+    lot.commitments.hear(second)
+    lot.commitments.hear(replace(COMMITTED, revision=2))
+    newest = pass_of(lot, until=ends_at + timedelta(hours=1), revision=2)
+    visit, admitted = await come_with(lot, newest)
+    assert (admitted.reason, admitted.stay and admitted.stay.claim) == (Reason.GRANTED, CLAIM)
+    lot.entering.passed(visit)
+    lot.later(hours=2, minutes=1)
+    lot.promises.tick()
+    (stay,) = lot.ledger.open_stays()
+    assert (stay.claim, lot.bookings.covers_until(stay)) == (added, ends_at + timedelta(hours=1))
+    leaving, answered = await lot.show(newest)
+    assert answered.reason is Reason.PREPAID
+    lot.leaving.passed(leaving)
+    assert lot.ledger.book.claims_of_reservation(RESERVATION) == []

@@ -158,3 +158,47 @@ def test_the_edge_does_not_stretch_a_promise_on_a_spot_of_the_cloud() -> None:
     (own,) = longer.claims
     assert (own.spot, own.window.starts_at) == ("1", NOON + 4 * HOUR)
     assert book.claim(claim.id) == claim
+
+
+def changed(book: Book, claim: Claim, window: Interval) -> Claim:
+    """What a later revision of the same booking added."""
+    added = replace(claim, id=ClaimId(f"{claim.id}+"), window=window, revision=2)
+    book.apply([added])
+    return added
+
+
+def test_a_stay_goes_from_one_window_of_its_changed_booking_to_the_next_and_only_the_last_is_extended() -> None:
+    book = book_of(SpotType.REGULAR)
+    first = promised(book, "booking", Interval(NOON, NOON + 2 * HOUR))
+    stay = parked(book, first)
+    added = changed(book, first, Interval(NOON + 2 * HOUR, NOON + 3 * HOUR))
+    assert due(book, NOON + 1.9 * HOUR) == [], "the booking goes on, and so does the stay"
+    assert next_due_at(book) == NOON + 2 * HOUR - timedelta(microseconds=1)
+    moved_on = goes_on(book, stay, NOON + 2 * HOUR)
+    assert moved_on.stay.claim == added.id
+    assert [(claim.id, claim.state) for claim in moved_on.claims] == [(first.id, ClaimState.RELEASED)]
+    longer = goes_on(book, moved_on.stay, NOON + 2.75 * HOUR)
+    assert [(claim.id, claim.window.ends_at) for claim in longer.claims] == [(added.id, NOON + 3.5 * HOUR)]
+
+
+def test_the_end_of_a_stay_on_a_changed_booking_frees_what_was_added_too() -> None:
+    book = book_of(SpotType.REGULAR)
+    first = promised(book, "booking", Interval(NOON, NOON + 2 * HOUR))
+    stay = parked(book, first)
+    added = changed(book, first, Interval(NOON + 2 * HOUR, NOON + 3 * HOUR))
+    promised(book, "another", Interval(NOON + 4 * HOUR, NOON + 5 * HOUR))
+    assert [claim.id for claim in book.release_of(stay)] == [first.id, added.id]
+    assert book.release_of_void(stay) == ()
+
+
+def test_a_stay_without_a_place_is_planned_anew_only_when_something_gave_way() -> None:
+    book = book_of(SpotType.REGULAR)
+    before = book.freed
+    first = walk_in(book)
+    assert book.freed == before, "a sale takes"
+    goes_on(book, first, ALMOST_FOUR)
+    assert book.freed == before, "and so does a longer window"
+    book.apply(book.release_of(book.open_stays()[0]))
+    assert book.freed == before + 1
+    book.set_owner(SpotId("0"), Tier.CLOUD)
+    assert book.freed == before + 2
