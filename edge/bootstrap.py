@@ -34,6 +34,7 @@ from edge.entering import Entering
 from edge.figures import EdgeFigures
 from edge.gate_commands import GateCommands
 from edge.heartbeat import Heartbeat
+from edge.house import House
 from edge.housekeeping import Housekeeping
 from edge.journal import keep_journal
 from edge.kiosk_bookings import KioskBookings
@@ -218,6 +219,9 @@ def make_agent(
     }
     observing = Observing(ledger, sensors=settings.sensors, clock=clock)
     conditions = DeviceConditions(clock=clock)
+    house = House(
+        lanes={lane.barrier: runners[lane.id] for lane in settings.lanes}, log=lane_log, now=clock.now
+    )
     translation = Translation(
         lanes_by_barrier={lane.barrier: runners[lane.id] for lane in settings.lanes},
         lanes_by_reader={
@@ -227,6 +231,7 @@ def make_agent(
         observer=observing,
         plates=PlateEvents(ledger=ledger, plates=plates),
         conditions=conditions.take,
+        house=house.contacts,
     )
     crew = Crew(
         settings.drivers,
@@ -311,7 +316,7 @@ def make_agent(
         link_status=centre.status,
         clock_status=lambda: clock_status(clock.reading()),
         started_at=clock.now(),
-        more_faults=(reload.faults, conditions.faults),
+        more_faults=(reload.faults, conditions.faults, house.faults),
     )
     desk = LotDesk(
         lot=settings.lot,

@@ -66,6 +66,7 @@ class Translation:
     observer: Observer
     plates: PlateTaker
     conditions: Callable[[ConditionReading], None] = lambda _reading: None
+    house: Callable[[InputReading], bool] = lambda _reading: False
     unknown_devices: set[str] = field(default_factory=set)
     ignored_codes: int = 0
 
@@ -86,9 +87,11 @@ class Translation:
         return _done()
 
     def _contacts(self, reading: InputReading) -> None:
+        is_of_the_house = self.house(reading)
         lane = self.lanes_by_barrier.get(reading.device)
         if lane is None:
-            self.unknown_devices.add(reading.device)
+            if not is_of_the_house:
+                self.unknown_devices.add(reading.device)
             return
         closed = reading.closed
         lane.contacts(
