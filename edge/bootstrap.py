@@ -40,7 +40,7 @@ from edge.journal import keep_journal
 from edge.kiosk_bookings import KioskBookings
 from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
-from edge.lane_ports import Closing, LaneLimits
+from edge.lane_ports import Closing, LaneLimits, LaneWork
 from edge.lane_runner import LaneRunner
 from edge.leaving import Leaving
 from edge.ledger import Ledger
@@ -60,6 +60,7 @@ from edge.promises import Promises
 from edge.reader_signals import ReaderSignals
 from edge.reload import Reload
 from edge.settings import LaneSettings, Settings
+from edge.slips import PrintingWork
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
 from edge.switchboard import LaneArm, Switchboard
@@ -206,7 +207,7 @@ def make_agent(
         lane.id: LaneRunner(
             lane=lane.id,
             kind=lane.kind,
-            work=entering if lane.kind is LaneKind.ENTRY else leaving,
+            work=_printing(entering if lane.kind is LaneKind.ENTRY else leaving, lane, settings, switchboard),
             arm=LaneArm(device=lane.barrier, ask=switchboard.ask),
             log=lane_log,
             clock=clock,
@@ -385,6 +386,12 @@ def make_agent(
         lane_failed=lane_failed,
         follow=(desk.follow, signals.follow),
     )
+
+
+def _printing(work: LaneWork, lane: LaneSettings, settings: Settings, switchboard: Switchboard) -> LaneWork:
+    if lane.printer is None:
+        return work
+    return PrintingWork(work=work, lot=settings.lot, printer=lane.printer, ask=switchboard.ask_terminal)
 
 
 def _limits(lane: LaneSettings) -> LaneLimits:

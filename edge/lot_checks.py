@@ -7,7 +7,19 @@ from collections.abc import Callable, Mapping
 from edge.lot_file import LotFile
 
 OUR_KINDS = frozenset(
-    {"ble", "modbus_barrier", "mqtt", "osdp_reader", "payment_terminal", "plate_camera", "serial_reader"}
+    {
+        "ble",
+        "gpio",
+        "modbus_barrier",
+        "modbus_relays",
+        "mqtt",
+        "osdp_reader",
+        "payment_terminal",
+        "plate_camera",
+        "serial_reader",
+        "sign",
+        "ticket_printer",
+    }
 )
 Refuse = Callable[[tuple[str | int, ...], str, str], None]
 
@@ -19,7 +31,7 @@ def check_lanes(file: LotFile, refuse: Refuse) -> None:
     for index, lane in enumerate(file.lanes):
         if lane.id in [other.id for other in file.lanes[:index]]:
             refuse(("lanes", index, "id"), f"{lane.id!r} stands twice.", "give each lane its own id.")
-        for key in ("barrier", "reader", "terminal"):
+        for key in ("barrier", "reader", "terminal", "printer"):
             device = getattr(lane, key)
             if device is None:
                 continue

@@ -203,6 +203,7 @@ class LaneTable(Table):
     barrier: str = Field(min_length=1, description="the name of a unit of a barrier driver")
     reader: str | None = Field(default=None, description="the name of a reader's driver")
     terminal: str | None = Field(default=None, description="the name of a payment terminal's driver")
+    printer: str | None = Field(default=None, description="the name of a ticket printer's driver")
     closing: Literal["agent", "controller"] = Field(
         default="agent", description='"agent": we close; "controller": it closes by itself, we only open'
     )

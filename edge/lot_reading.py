@@ -320,6 +320,7 @@ def _lane(lane: LaneTable) -> LaneSettings:
         barrier=lane.barrier,
         reader=lane.reader,
         terminal=lane.terminal,
+        printer=lane.printer,
         closing=lane.closing,
         reader_side=lane.reader_side,
         open_s=lane.timeouts.open_s,

@@ -114,7 +114,8 @@ def _ticket(answered: Answered | None) -> TicketView | None:
     if answered is None or answered.ticket is None:
         return None
     ticket = answered.ticket
-    return TicketView(text=ticket.text, code=ticket.code, issued_at=ticket.issued_at)
+    printed = answered.printed is not False
+    return TicketView(text=ticket.text, code=ticket.code, issued_at=ticket.issued_at, printed=printed)
 
 
 def _stay(visit: Visit | None, answered: Answered | None) -> StayView | None:

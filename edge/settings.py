@@ -55,6 +55,7 @@ class LaneSettings:
     barrier: str
     reader: str | None = None
     terminal: str | None = None
+    printer: str | None = None
     closing: Literal["agent", "controller"] = "agent"
     reader_side: Literal["left", "right", "down"] = "right"
     open_s: float = 6.0

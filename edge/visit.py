@@ -82,7 +82,8 @@ class Receipt:
 class Answered:
     """What was decided on a visit. `event` is what the lane is told: GRANTED, OWES, REFUSED or DECLINED.
 
-    `help_why` says in words for the staff why a person is called; empty where nobody is.
+    `help_why` says in words for the staff why a person is called; empty where nobody is. `printed`: whether the ticket is on paper for certain;
+    None where nothing prints.
     """
 
     event: LaneEvent
@@ -93,6 +94,7 @@ class Answered:
     receipt: Receipt | None = None
     until_at: datetime | None = None
     help_why: str = ""
+    printed: bool | None = None
 
 
 @dataclass(slots=True, kw_only=True)

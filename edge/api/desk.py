@@ -98,11 +98,15 @@ class PriceHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketView:
-    """A ticket that was just issued. `text` is the signed token (what the QR code holds), `code` what a person can read out."""
+    """A ticket that was just issued. `text` is the signed token (what the QR code holds), `code` what a person can read out.
+
+    `printed` is False where a printer stands at the lane and no paper came out for certain: the screen's code is all there is.
+    """
 
     text: str
     code: str
     issued_at: datetime
+    printed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
