@@ -347,7 +347,7 @@ SELECT spot.lot_id, spot.type,
 -- name: claim_make_firm
 -- The claim as the decision makes it; a row of the same id and a lower version gives way.
 INSERT INTO claims (region, lot_id, id, spot_id, type, during, kind, holder_kind, holder_id, state, sold_by, epoch, revision, version)
-VALUES (%(region)s, %(lot)s, %(id)s, %(spot_id)s, %(type)s, tstzrange(%(starts_at)s, coalesce(%(ends_at)s, 'infinity')), %(kind)s,
+VALUES (%(region)s, %(lot)s, %(id)s, %(spot_id)s, %(type)s, tstzrange(%(starts_at)s, coalesce(%(ends_at)s::timestamptz, 'infinity')), %(kind)s,
         %(holder_kind)s, %(holder_id)s, 'firm', %(sold_by)s, %(epoch)s, %(revision)s, %(version)s)
 ON CONFLICT ON CONSTRAINT claims_pkey DO UPDATE
    SET state = excluded.state, version = excluded.version, spot_id = excluded.spot_id, updated_at = now()
