@@ -17,6 +17,7 @@ from cloud.settings import CloudSettings
 from drivers.errors import MalformedInput
 from edge.api.app import make_app
 from edge.api.booking_desk import BookingDesk
+from edge.api.camera_endpoints import Cameras
 from edge.api.desk import Desk
 from edge.api.doubt_endpoints import DoubtDesk
 from edge.api.pages.renderer import Site
@@ -77,6 +78,7 @@ def test_the_lots_api_is_the_one_in_the_documents() -> None:
         CollectorRegistry(),
         doubts=doubts,
         bookings=bookings,
+        cameras=cast("Cameras", NeverAsked()),
     )
 
     assert described(app) == documented("Of a lot")
