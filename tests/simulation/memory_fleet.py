@@ -176,12 +176,13 @@ def gateway_heard(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
 @answers("cloud.gateways.line_of_lot")
 def line_of_lot(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     lot = uuid_of(parameters["lot"])
-    for row in db.rows("gateways"):
+    found = []
+    for row in db.table("gateways").values():
         if row["lot_id"] == lot and row["state"] != "replaced":
             is_open = row["connected_at"] is not None and row["disconnected_at"] is None
             is_heard = is_open and row["last_heard_at"] > db.now() - LATE
-            return [{**row, "connected": row["state"] == "ok" and is_heard}]
-    return []
+            found.append({**row, "connected": row["state"] == "ok" and is_heard})
+    return found
 
 
 @answers("cloud.gateways.gateway_of_lot")
