@@ -1,6 +1,6 @@
 """Finds the decoder of a device by its name, `vendor/model`.
 
-A decoder is a module in `drivers/mqtt/decoders` that offers `decode`; the module `bosch_tps110` is the device
+A decoder is a module in `drivers/mqtt/decoders` that offers `decode`, and `encode` where its device can be told something; the module `bosch_tps110` is the device
 `bosch/tps110` (the first underscore parts vendor and model). The folder is the table: adding a device is one file and
 its vectors, and no second place can be forgotten. The whole folder is loaded at once, so that a broken decoder
 shows at start and not with the first frame of its device.
@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from types import ModuleType
 
 from drivers.errors import UnknownFormat
 from drivers.mqtt import decoders
 from drivers.mqtt.decoded import Decoder
+from drivers.mqtt.downlink import Encoder
 
 
-def _found() -> dict[str, Decoder]:
-    found: dict[str, Decoder] = {}
-    for module in pkgutil.iter_modules(decoders.__path__):
-        found[module.name.replace("_", "/", 1)] = importlib.import_module(
-            f"{decoders.__name__}.{module.name}"
-        ).decode
-    return dict(sorted(found.items()))
+def _found() -> dict[str, ModuleType]:
+    names = sorted(module.name for module in pkgutil.iter_modules(decoders.__path__))
+    return {
+        name.replace("_", "/", 1): importlib.import_module(f"{decoders.__name__}.{name}") for name in names
+    }
 
 
-_DECODERS = _found()
+_MODULES = _found()
+_DECODERS: dict[str, Decoder] = {device: module.decode for device, module in _MODULES.items()}
 
 
 def devices() -> tuple[str, ...]:
@@ -45,3 +46,9 @@ def decoder_of(device: str) -> Decoder:
         raise UnknownFormat(
             "device", f"{device!r} is unknown, `lotgate decode --list` names all {len(_DECODERS)}"
         ) from None
+
+
+def encoder_of(device: str) -> Encoder | None:
+    """What `device` can be told; None where its module offers no `encode`, or there is no such device."""
+    encode: Encoder | None = getattr(_MODULES.get(device), "encode", None)
+    return encode

@@ -7,22 +7,24 @@ format = "chirpstack"                            # or "tts", or "json" with a [d
 decoder = "bosch/tps110"                         # for devices that are named nowhere below
 profiles = { "Parking, PNI" = "pni/placepod" }   # by the network server's profile
 devices = { "a84041000181c061" = "dragino/ldds75" }   # by the device's EUI
+downlinks = true                                 # sensors may be told something (TellSensor)
 occupied_within_mm = 1200                        # for sensors that measure a distance
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
+from uuid import uuid4
 
 from pydantic import Field, model_validator
 
 from drivers.errors import DriverMisconfigured, UnknownFormat
 from drivers.mqtt.client import ConnectionSettings, MqttSource
-from drivers.mqtt.decoded import Decoder
-from drivers.mqtt.decoder_registry import decoder_of, devices
+from drivers.mqtt.decoder_registry import devices
 from drivers.mqtt.dialect import Listening, Translate
-from drivers.mqtt.envelopes import ENVELOPES, Uplink, readings_of
+from drivers.mqtt.envelopes import Uplink
+from drivers.mqtt.network_server import NetworkServer
 from drivers.mqtt.plain_json import FALSE_VALUES, TRUE_VALUES, Answer, JsonMapping, Place, read_plain_json
 from drivers.ports import Driver, Reading
 from drivers.settings import DriverSettings, read_settings
@@ -72,6 +74,9 @@ class MqttSettings(ConnectionSettings):
         default={}, description="vendor/model by the network server's device profile"
     )
     devices: dict[str, str] = Field(default={}, description="vendor/model by device EUI or device name")
+    downlinks: bool = Field(
+        default=False, description="true: sensors may be told something; their answers are listened to"
+    )
     occupied_within_mm: int | None = Field(
         default=None, gt=0, description="a distance sensor's spot is taken where something is as near as this"
     )
@@ -91,8 +96,16 @@ class MqttSettings(ConnectionSettings):
 def make(name: str, settings: Mapping[str, object]) -> Driver:
     """Make the driver of one broker connection, see `DriverFactory`."""
     table = read_settings(MqttSettings, settings)
-    translate = _plain(table.json_places.mapping()) if table.json_places else _enveloped(table)
-    return MqttSource(name, table, Listening(translate))
+    if table.json_places:
+        return MqttSource(name, table, Listening(_plain(table.json_places.mapping())))
+    server = NetworkServer(
+        table.format,
+        model_of=_models(table),
+        new_key=lambda: str(uuid4()),
+        downlinks=table.downlinks,
+        occupied_within_mm=table.occupied_within_mm,
+    )
+    return MqttSource(name, table, server)
 
 
 def _plain(mapping: JsonMapping) -> Translate:
@@ -102,14 +115,13 @@ def _plain(mapping: JsonMapping) -> Translate:
     return translate
 
 
-def _enveloped(table: MqttSettings) -> Translate:
-    """Translate uplinks; the most particular name of a device decides: its EUI, its name, its profile, then all."""
-    parse = ENVELOPES[table.format]
-    by_device = {device.lower(): _decoder("devices", name) for device, name in table.devices.items()}
-    by_profile = {profile: _decoder("profiles", name) for profile, name in table.profiles.items()}
-    other = None if table.decoder is None else _decoder("decoder", table.decoder)
+def _models(table: MqttSettings) -> Callable[[Uplink], str]:
+    """Say whose a device is; its most particular name decides: its EUI, its name, its profile, then all."""
+    by_device = {device.lower(): _known("devices", name) for device, name in table.devices.items()}
+    by_profile = {profile: _known("profiles", name) for profile, name in table.profiles.items()}
+    other = None if table.decoder is None else _known("decoder", table.decoder)
 
-    def decoder(uplink: Uplink) -> Decoder:
+    def model_of(uplink: Uplink) -> str:
         names = (uplink.device_eui, uplink.device_name)
         named = (by_device.get(name.lower()) for name in names if name is not None)
         found = next((each for each in named if each is not None), None) or by_profile.get(
@@ -121,19 +133,10 @@ def _enveloped(table: MqttSettings) -> Translate:
             )
         return found
 
-    def translate(topic: str, body: bytes) -> list[Reading]:
-        uplink = parse(body, topic)
-        if not uplink.is_uplink:
-            return []
-        return [*readings_of(uplink, decoder(uplink), occupied_within_mm=table.occupied_within_mm)]
-
-    return translate
+    return model_of
 
 
-def _decoder(field: str, name: str) -> Decoder:
-    try:
-        return decoder_of(name)
-    except UnknownFormat as unknown:
-        raise DriverMisconfigured(
-            field, unknown.problem, f"choose one of {', '.join(devices())}"
-        ) from unknown
+def _known(field: str, name: str) -> str:
+    if name not in devices():
+        raise DriverMisconfigured(field, f"{name!r} is unknown", f"choose one of {', '.join(devices())}")
+    return name

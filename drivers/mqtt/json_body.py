@@ -120,6 +120,10 @@ class JsonObject:
         """The full path of `key`, for messages."""
         return f"{self._path}.{key}" if self._path else key
 
+    def values(self) -> Iterator[object]:
+        """All values as they are."""
+        yield from self._values.values()
+
     def items(self) -> Iterator[tuple[str, object]]:
         """All keys with their values as they are."""
         yield from self._values.items()

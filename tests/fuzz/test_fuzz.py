@@ -13,7 +13,7 @@ from tests.fuzz.decoders import DECODERS, Fuzzed
 from tests.fuzz.harness import Figures, Hang, fuzz, keep, progress
 
 SECONDS_A_DECODER = float(os.environ.get("LOTGATE_FUZZ_S", "60"))
-A_FEW = 40
+A_FEW = 25
 
 
 def test_every_device_and_every_format_is_fuzzed() -> None:

@@ -2,14 +2,19 @@
 
 Source: README files of em-series/em400-udl and em-series/em310-udl in Milesight-IoT/SensorDecoders. Distance is on channel
 4 in the EM400 and on channel 3 in the EM310; an alarm repeats the value on the channel + 0x80 with one byte more.
-Presence is a threshold on the distance, in the lot's settings.
+Presence is a threshold on the distance, in the lot's settings. Downlinks: the maker's "Downlink Command" of its ultrasonic
+sensors (report interval in seconds, reboot), on port 85 as it is set in the factory.
 """
 
 from __future__ import annotations
 
 from drivers.errors import MalformedInput
 from drivers.mqtt.decoded import Decoded, Kind, Term
+from drivers.mqtt.downlink import Downlink, require_seconds
 from drivers.mqtt.payload_reader import PayloadReader, require_application_port
+from drivers.ports import SensorOrder
+
+PORT = 85
 
 # (channel, type): bytes of a value that says nothing about the spot
 INFORMATION = {
@@ -68,3 +73,14 @@ def _measurement(reader: PayloadReader, channel: int, kind_of_value: int, terms:
             terms["alarm"] = reader.flag("distance alarm")
         case _:
             raise MalformedInput("channel", f"{channel:02x}/{kind_of_value:02x} is unknown")
+
+
+def encode(order: SensorOrder, seconds: int | None) -> Downlink | None:
+    """Set the time between two reports (60 s to 18 h), or restart."""
+    match order:
+        case SensorOrder.REPORT_EVERY:
+            return Downlink(PORT, b"\xff\x03" + require_seconds(seconds, 60, 64_800).to_bytes(2, "little"))
+        case SensorOrder.RESTART:
+            return Downlink(PORT, b"\xff\x10\xff")
+        case _:
+            return None

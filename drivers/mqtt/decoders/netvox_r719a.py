@@ -2,14 +2,17 @@
 
 Source: codec examples in TheThingsNetwork/lorawan-devices (vendor/netvox/r719a-codec.yaml). The battery byte is in
 0.1 V, its top bit says that it is low. On port 7 the top bit of the command marks an answer; without it the frame
-is a command that went down to a device.
+is a command that went down to a device: shortest and longest time between two reports in seconds, and the change of the
+battery in 0.1 V that is worth a report.
 """
 
 from __future__ import annotations
 
 from drivers.errors import MalformedInput
 from drivers.mqtt.decoded import Decoded, Kind
+from drivers.mqtt.downlink import Downlink, require_seconds
 from drivers.mqtt.payload_reader import PayloadReader, require_length, unknown_port
+from drivers.ports import SensorOrder
 
 DEVICE_TYPE = 0x59
 SETTINGS = {0x01: Kind.DOWNLINK, 0x02: Kind.DOWNLINK, 0x81: Kind.CONFIG_ACK, 0x82: Kind.CONFIG_ACK}
@@ -48,3 +51,11 @@ def _report(reader: PayloadReader) -> Decoded:
             )
         case unknown:
             raise MalformedInput("report type", f"0x{unknown:02x} is neither version (0x00) nor state (0x01)")
+
+
+def encode(order: SensorOrder, seconds: int | None) -> Downlink | None:
+    """Set the time between two reports: 1 to 65,535 s, a change of state is reported at once all the same."""
+    if order is not SensorOrder.REPORT_EVERY:
+        return None
+    every = require_seconds(seconds, 1, 0xFFFF).to_bytes(2, "big")
+    return Downlink(7, bytes([0x01, DEVICE_TYPE]) + every + every + b"\x01" + bytes(4))

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import aiomqtt
 
-from drivers.ports import Command, Driver, Reading, SpotReading
+from drivers.ports import Command, Driver, Reading, SensorOrder, SpotReading, TellSensor
 from drivers.registry import make_driver
 from simulators.broker import Broker
 from simulators.wire import zigbee_bridge
-from simulators.wire.envelopes import Published
+from simulators.wire.envelopes import Published, Transmission, chirpstack_up, things_stack_up
+from simulators.wire.network_server import NetworkServerWire
+from simulators.wire.sensor_frames import SensorState, milesight_udl
 from simulators.wire.sparkplug_node import SparkplugNode
 
 AT = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -89,6 +91,58 @@ class SparkplugRig(BrokerRig):
         return (
             isinstance(reading, SpotReading)
             and reading.device == "parking/garage/level-1/spot/A1/occupied"
+            and (reading.occupied, reading.occurred_at) == (bool(word % 2), at)
+        )
+
+
+class LorawanRig(BrokerRig):
+    """One ceiling sensor of a network server; the frame counter tells its words apart."""
+
+    EUI = "24e124713b493000"
+
+    def __init__(self, broker: Broker, format_name: str, **settings: object) -> None:
+        super().__init__(broker)
+        self.wire = NetworkServerWire(format_name)
+        self._wrap = {"chirpstack": chirpstack_up, "tts": things_stack_up}[format_name]
+        self.order = TellSensor(device=self.EUI, order=SensorOrder.REPORT_EVERY, seconds=1_200)
+        self.command = self.order
+        topics = {"chirpstack": "application/+/device/+/event/up", "tts": "v3/+/devices/+/up"}
+        self.rubbish_topic = topics[format_name].replace("+", "x")
+        table = self.table(
+            format=format_name,
+            topics=[topics[format_name]],
+            decoder="milesight/udl",
+            downlinks=True,
+            occupied_within_mm=1_000,
+            **settings,
+        )
+        self.driver = make_driver("mqtt", "ceiling", table)
+
+    def lose(self) -> None:
+        self.wire.stop()
+        super().lose()
+
+    def bring_back(self) -> None:
+        super().bring_back()
+        self.wire.start(self.broker.host, self.broker.port)
+
+    async def speak(self, word: int) -> None:
+        state = SensorState(occupied=bool(word % 2), sequence=word, sent_at=AT)
+        sent = Transmission(
+            device_eui=self.EUI,
+            device="milesight/udl",
+            frame=milesight_udl(state),
+            f_cnt=word,
+            received_at=AT + timedelta(seconds=word),
+            identity="session",
+        )
+        await self.publish(self._wrap(sent))
+
+    def said(self, reading: Reading, word: int) -> bool:
+        at = AT + timedelta(seconds=word)
+        return (
+            isinstance(reading, SpotReading)
+            and reading.device == self.EUI
             and (reading.occupied, reading.occurred_at) == (bool(word % 2), at)
         )
 

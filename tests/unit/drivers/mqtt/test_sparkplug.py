@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.errors import CommandRefused, MalformedInput
@@ -267,6 +267,7 @@ def test_a_payload_that_is_written_reads_back(
     assert parse(encode(payload)) == payload
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_however_messages_are_lost_what_is_believed_at_the_end_is_what_the_node_says(
     data: st.DataObject,
