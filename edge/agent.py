@@ -29,6 +29,7 @@ from edge.notify import ServiceNotifier
 from edge.payments import Payments
 from edge.promises import Promises
 from edge.reload import Reload
+from edge.sign_pictures import SignPictures
 
 LOG = structlog.stdlib.get_logger("edge.agent")
 
@@ -52,6 +53,7 @@ class Agent:
     ledger: Ledger
     crew: Crew
     reload: Reload
+    signs: SignPictures
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
@@ -111,6 +113,7 @@ class Agent:
             self._finish_payments(),
             self.crew.run(),
             self.reload.run(),
+            self.signs.run(),
         ]
         return parts if self.link is None else [*parts, self.link.run()]
 

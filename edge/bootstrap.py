@@ -60,6 +60,7 @@ from edge.promises import Promises
 from edge.reader_signals import ReaderSignals
 from edge.reload import Reload
 from edge.settings import LaneSettings, Settings
+from edge.sign_pictures import SignPictures
 from edge.slips import PrintingWork
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
@@ -365,6 +366,9 @@ def make_agent(
         ledger=ledger,
         crew=crew,
         reload=reload,
+        signs=SignPictures(
+            lot=settings.lot, ledger=ledger, signs=switchboard.signs, ask=switchboard.ask_terminal
+        ),
         promises=Promises(
             ledger=ledger,
             clock=clock,

@@ -10,6 +10,8 @@ from drivers.ports import Command, Done, Move, MoveArm, Push
 from drivers.supervisor import Supervisor
 from edge.settings import DriverSettings
 
+SIGN = "sign"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneArm:
@@ -28,15 +30,21 @@ class Switchboard:
 
     def __init__(self) -> None:
         self._by_device: dict[str, Supervisor] = {}
+        self._signs: tuple[str, ...] = ()
 
     def connect(self, at_work: Sequence[tuple[DriverSettings, Supervisor]]) -> None:
         """Learn which driver has which device: a barrier unit by the table of its bus, a terminal by its driver's name."""
         self._by_device.clear()
+        self._signs = tuple(driver.name for driver, _ in at_work if driver.kind == SIGN)
         for driver, supervisor in at_work:
             self._by_device[driver.name] = supervisor
             units = driver.own.get("units")
             for unit in units if isinstance(units, Mapping) else ():
                 self._by_device[str(unit)] = supervisor
+
+    def signs(self) -> tuple[str, ...]:
+        """The signs that are at work."""
+        return self._signs
 
     async def ask(self, device: str, command: Command, timeout_s: float) -> Done:
         """Carry a command to the device's driver.
