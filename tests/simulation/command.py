@@ -39,8 +39,11 @@ class Played:
     rows: dict[str, int]
 
 
-def play(seed: int, *, show: bool = False, sql: str | None = None) -> Played:
-    """One seed, in a folder of its own. `sql`: a migrated database to which nobody is connected; the centre runs on a copy of it."""
+def play(seed: int, *, show: bool = False, sql: str | None = None, until_s: float | None = None) -> Played:
+    """One seed, or its first seconds, in a folder of its own.
+
+    `sql`: a migrated database to which nobody is connected; the centre runs on a copy of it.
+    """
     started_s = time.process_time()
     failure = ""
     count_tables()
@@ -50,7 +53,7 @@ def play(seed: int, *, show: bool = False, sql: str | None = None) -> Played:
         _quietly(),
         the_database(sql) as database,
     ):
-        world = World(seed, Path(folder), show=_print if show else None, database=database)
+        world = World(seed, Path(folder), show=_print if show else None, database=database, until_s=until_s)
         try:
             world.run()
             world.database.look_at_all()

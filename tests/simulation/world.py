@@ -69,7 +69,7 @@ class Broken(AssertionError):
 
 
 class World:
-    """One seed. `run` plays it to its end; `folder` is where the lot's disk is."""
+    """One seed. `run` plays it to its end, or until so many of its seconds are over; `folder` is where the lot's disk is."""
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class World:
         *,
         show: Callable[[str], None] | None = None,
         database: Callable[[Callable[[], datetime]], MemoryDatabase] = MemoryDatabase,
+        until_s: float | None = None,
     ) -> None:
         self.seed = seed
         self.time = VirtualTime()
@@ -85,6 +86,7 @@ class World:
         self.random = self._stream("world")
         self._folder = folder
         self._make_database = database
+        self._until_s = until_s
         self.clock = TierClock(self.time, START_AT)
         self.seen: Counter[tuple[str, str]] = Counter()
         self.broken: BaseException | None = None
@@ -164,7 +166,7 @@ class World:
         self._ended = asyncio.get_running_loop().create_future()
         self._build()
         day = asyncio.create_task(self._live())
-        await asyncio.wait({day, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({day, self._ended}, timeout=self._until_s, return_when=asyncio.FIRST_COMPLETED)
         self.is_over, self.faulty = True, False
         self.lot_tier.end()
         for process in self.processes:
@@ -172,7 +174,8 @@ class World:
         day.cancel()
         if self.broken is not None:
             raise AssertionError(f"{type(self.broken).__name__}: {self.broken}") from self.broken
-        await day
+        if day.done():
+            await day
 
     def _watched(self, look: Callable[P, None]) -> Callable[P, None]:
         """A look whose failure ends the world, whatever the product does with it."""
