@@ -70,7 +70,7 @@ def _rewritten(draw: st.DrawFn, documents: Sequence[object]) -> bytes:
         places = list(_places(document))
         if places:
             holder, key = draw(st.sampled_from(places))
-            holder[key] = draw(st.sampled_from(ODD_VALUES))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(ODD_VALUES)))
     return json.dumps(document).encode()
 
 
