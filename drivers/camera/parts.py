@@ -6,12 +6,16 @@ alone ends a part: a boundary's text within a picture does not, and a part's Con
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from drivers.errors import MalformedInput
+
+# It warns of a wrong body byte by byte; the refusal says it once, with its field.
+logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 LARGEST_DOCUMENT_BYTES = 4 * 1024 * 1024
 MOST_PARTS = 64

@@ -119,6 +119,13 @@ def test_every_format_is_named_and_explains_its_options() -> None:
         assert all(option.help and option.flag.startswith("--") for option in form.options)
 
 
+def test_a_body_that_is_no_form_is_refused_in_one_line_and_nothing_is_logged(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    status, err = _fail(capsys, "--format", "anpr", given=b"--x\r\nbad[header\r\n")
+    assert (status, err.count("\n"), caplog.records) == (1, 1, [])
+
+
 def test_the_devices_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "--list"], io.BytesIO()) == 0
     assert capsys.readouterr().out.split() == list(devices())

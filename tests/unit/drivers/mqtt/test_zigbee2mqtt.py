@@ -59,6 +59,8 @@ def test_a_message_means_what_the_bridge_documents(
         ("spot-1", "[1]", "body"),
         ("spot-1", {"occupancy": "yes"}, "occupancy"),
         ("spot-1", {"battery": "full"}, "battery"),
+        ("spot-1", {"battery": 10**400}, "battery"),
+        ("spot-1", '{"battery": 1e999}', "battery"),
         ("spot-1", {"contact": True, "last_seen": "today"}, "last_seen"),
         ("spot-1", {"contact": True, "last_seen": 9e18}, "last_seen"),
         ("spot-1/availability", "perhaps", "state"),
