@@ -30,6 +30,7 @@ from edge.payments import Payments
 from edge.promises import Promises
 from edge.reload import Reload
 from edge.sign_pictures import SignPictures
+from edge.suspects import Suspects
 
 LOG = structlog.stdlib.get_logger("edge.agent")
 
@@ -54,6 +55,7 @@ class Agent:
     crew: Crew
     reload: Reload
     signs: SignPictures
+    suspects: Suspects
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
@@ -114,6 +116,7 @@ class Agent:
             self.crew.run(),
             self.reload.run(),
             self.signs.run(),
+            self.suspects.run(),
         ]
         return parts if self.link is None else [*parts, self.link.run()]
 

@@ -64,6 +64,7 @@ from edge.sign_pictures import SignPictures
 from edge.slips import PrintingWork
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
+from edge.suspects import Suspects
 from edge.switchboard import LaneArm, Switchboard
 from edge.system_clock import machine_from
 from edge.terminals import Terminals
@@ -219,7 +220,8 @@ def make_agent(
         )
         for lane in settings.lanes
     }
-    observing = Observing(ledger, sensors=settings.sensors, clock=clock)
+    suspects = Suspects(ledger, clock=clock)
+    observing = Observing(ledger, sensors=settings.sensors, clock=clock, suspects=suspects)
     conditions = DeviceConditions(clock=clock)
     house = House(
         lanes={lane.barrier: runners[lane.id] for lane in settings.lanes}, log=lane_log, now=clock.now
@@ -318,7 +320,7 @@ def make_agent(
         link_status=centre.status,
         clock_status=lambda: clock_status(clock.reading()),
         started_at=clock.now(),
-        more_faults=(reload.faults, conditions.faults, house.faults),
+        more_faults=(reload.faults, suspects.faults, conditions.faults, house.faults),
     )
     desk = LotDesk(
         lot=settings.lot,
@@ -337,6 +339,7 @@ def make_agent(
         EdgeFigures(
             ledger=ledger,
             readings=observing.counters,
+            suspects=suspects,
             lane_log=lane_log,
             office=office,
             line=centre,
@@ -369,6 +372,7 @@ def make_agent(
         signs=SignPictures(
             lot=settings.lot, ledger=ledger, signs=switchboard.signs, ask=switchboard.ask_terminal
         ),
+        suspects=suspects,
         promises=Promises(
             ledger=ledger,
             clock=clock,

@@ -18,6 +18,7 @@ from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.observing import ReadingCounters
 from edge.owners import Owners
+from edge.suspects import Suspects
 from edge.ticket_office import TicketOffice
 
 
@@ -39,6 +40,7 @@ class EdgeFigures(Collector):
 
     ledger: Ledger
     readings: ReadingCounters
+    suspects: Suspects | None = None
     lane_log: LotLaneLog
     office: TicketOffice
     line: CountsFrames
@@ -52,6 +54,7 @@ class EdgeFigures(Collector):
         yield _counts(
             "readings", "Readings of spots by what became of them", "outcome", asdict(self.readings)
         )
+        yield from self._doubted()
         ledger = asdict(self.ledger.counters)
         yield _counts("ledger", "What the ledger did since the agent started", "what", ledger)
         yield _counts("refusals", "Drivers refused at a lane, by reason", "reason", self.lane_log.refusals)
@@ -73,6 +76,20 @@ class EdgeFigures(Collector):
             )
         yield from self._owned()
         yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})
+
+    def _doubted(self) -> Iterator[Metric]:
+        """Sensors by what is held against them, and the count where it has drifted."""
+        doubted = GaugeMetricFamily(
+            "lotgate_edge_sensors_doubted", "Sensors by what is held against them.", labels=["lie"]
+        )
+        for lie, count in self.suspects.doubts().items() if self.suspects is not None else ():
+            doubted.add_metric([lie], count)
+        yield doubted
+        yield GaugeMetricFamily(
+            "lotgate_edge_count_drift",
+            "Cars on places less cars inside, over a day.",
+            value=0 if self.suspects is None else self.suspects.drift,
+        )
 
     def _owned(self) -> Iterator[Metric]:
         """Whose the spots are, how many could change hands, and what became of transfers and questions."""

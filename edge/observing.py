@@ -20,8 +20,9 @@ from datetime import datetime, timedelta
 from drivers.ports import MalformedReading, SpotReading
 from edge.change import Change, QuarantinedRecord, ReadingKey, SpotState, fact
 from edge.ledger import Ledger
+from edge.suspects import Judged, Suspects, word_of
 from parking.availability import SpotState as State
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.ids import SpotId
 from parking.lot import Tier
 from sync.events import EventDraft, EventKind
@@ -49,16 +50,23 @@ class ReadingCounters:
 class Observing:
     """Takes what sensors say into the ledger."""
 
-    def __init__(self, ledger: Ledger, *, sensors: Mapping[str, SpotId], clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        sensors: Mapping[str, SpotId],
+        clock: TrustedClock,
+        suspects: Suspects | None = None,
+    ) -> None:
         """`sensors` maps a device's id as the wire has it to the spot that it looks at; case does not matter."""
         self.counters = ReadingCounters()
         self._ledger = ledger
         self._clock = clock
+        self._suspects = suspects or Suspects(ledger, clock=clock)
         self._spots: Mapping[str, SpotId] = {}
         self.look_at(sensors)
         self._writer = f"{Tier.EDGE}:{ledger.epoch}"
         self._said: dict[tuple[str, str], datetime] = {}
-        self._occupied = sum(1 for state in ledger.spot_states() if self._counts(state))
 
     def observe(self, reading: SpotReading) -> asyncio.Future[None]:
         """Take a reading in; the future resolves when it, or a later one of its spot, is durable.
@@ -75,7 +83,7 @@ class Observing:
             return self._ledger.durable()
         if reading.key is not None and (reading.device, reading.key) in self._ledger.keys:
             self.counters.repeated += 1
-            return self._ledger.durable()
+            return self._repeated(spot, reading)
         return self._update(spot, reading)
 
     def look_at(self, sensors: Mapping[str, SpotId]) -> None:
@@ -94,7 +102,8 @@ class Observing:
         states = [self._ledger.spot_state(spot.id, self._writer) for spot in spots]
         if not spots or any(state is None or state.state == State.UNKNOWN for state in states):
             return 0
-        return self._occupied - len(self._ledger.open_stays())
+        occupied = sum(state is not None and state.state == State.OCCUPIED for state in states)
+        return occupied - len(self._ledger.open_stays())
 
     def _update(self, spot: SpotId, reading: SpotReading) -> asyncio.Future[None]:
         now = self._clock.now()
@@ -105,27 +114,48 @@ class Observing:
         if known is not None and occurred_at < known.occurred_at <= now:
             self.counters.superseded += 1
             return self._commit(Change(reading_keys=keys)) if keys else self._ledger.durable()
+        judged = self._judged(spot, reading, occurred_at, now)
         state = SpotState(
             spot=spot,
             writer=self._writer,
             n=1 if known is None else known.n + 1,
-            state=str(_said(reading)),
+            state=judged.state,
             source=reading.device,
             occurred_at=occurred_at,
+            confidence_1e4=judged.confidence_1e4,
         )
-        future = self._commit(Change(spot_states=(state,), reading_keys=keys))
+        future = self._commit(Change(spot_states=(state,), reading_keys=keys, events=judged.events))
         self.counters.stored += 1
-        self._occupied += self._counts(state) - (known is not None and self._counts(known))
         return future
+
+    def _judged(self, spot: SpotId, reading: SpotReading, occurred_at: datetime, now: datetime) -> Judged:
+        """The word with what is held against its sensor; a source that has lost its sensor says nothing of the spot."""
+        if reading.occupied is None:
+            return Judged(state=str(State.UNKNOWN), confidence_1e4=0)
+        return self._suspects.hear(
+            word_of(reading.device, spot, occupied=reading.occupied, occurred_at=occurred_at, received_at=now)
+        )
+
+    def _repeated(self, spot: SpotId, reading: SpotReading) -> asyncio.Future[None]:
+        """A repetition changes nothing, but a sensor that repeats itself again and again is told of."""
+        now = self._clock.now()
+        judged = self._suspects.hear(
+            word_of(
+                reading.device,
+                spot,
+                occupied=bool(reading.occupied),
+                occurred_at=now,
+                received_at=now,
+                repeated=True,
+            )
+        )
+        return self._commit(Change(events=judged.events)) if judged.events else self._ledger.durable()
 
     def _commit(self, change: Change) -> asyncio.Future[None]:
         future = self._ledger.commit(change)
         for key in change.reading_keys:
             self._ledger.keys.add(key.source, key.key)
         return future
-
-    def _counts(self, state: SpotState) -> bool:
-        return state.writer == self._writer and state.state == State.OCCUPIED
 
     def _believed(self, occurred_at: datetime | None, now: datetime) -> datetime:
         if occurred_at is None or not now - BELIEVED_LATE <= occurred_at <= now + BELIEVED_EARLY:
@@ -142,12 +172,6 @@ class Observing:
         self._said[device, field] = now
         record = quarantined(device, field, problem, raw, now)
         return self._ledger.commit(Change(quarantine=(record,), events=(quarantine_fact(record),)))
-
-
-def _said(reading: SpotReading) -> State:
-    if reading.occupied is None:
-        return State.UNKNOWN
-    return State.OCCUPIED if reading.occupied else State.FREE
 
 
 def quarantined(source: str, field: str, problem: str, raw: bytes, now: datetime) -> QuarantinedRecord:

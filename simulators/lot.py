@@ -68,6 +68,10 @@ class PhysicalLot:
             del self._on[number]
         return number
 
+    def stands(self, vehicle: Vehicle) -> str | None:
+        """The place on which the vehicle stands."""
+        return self._stands.get(vehicle.number)
+
     def leave(self, vehicle: Vehicle) -> None:
         """The vehicle is through the exit."""
         self.inside.pop(vehicle.number, None)

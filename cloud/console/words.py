@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -158,6 +158,19 @@ class _Body:
         value = self._body.get(name)
         return _Body(cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {})
 
+    def parts(self, name: str) -> Sequence[_Body]:
+        value = self._body.get(name)
+        rows = value if isinstance(value, (list, tuple)) else ()
+        return [_Body(cast("Mapping[str, object]", row)) for row in rows if isinstance(row, Mapping)]
+
+    def words(self, name: str) -> Sequence[str]:
+        value = self._body.get(name)
+        return (
+            [word[:200] for word in value if isinstance(word, str)]
+            if isinstance(value, (list, tuple))
+            else []
+        )
+
     def lane(self) -> str:
         return lane_name(self.word("lane")) or "A lane"
 
@@ -265,6 +278,24 @@ def _aside(body: _Body, _: str) -> Sentence:
     return Sentence(state=WARN, icon="warn", text=text)
 
 
+def _doubted(body: _Body, _: str) -> Sentence:
+    doubted = [each for each in body.parts("sensors") if each.words("lies")]
+    if not doubted:
+        return Sentence(state=GO, icon="tick", text="Sensors are believed again.")
+    first = doubted[0]
+    more = f", and {count(len(doubted) - 1)} more" if len(doubted) > 1 else ""
+    text = f"Sensor {first.word('source')} is not trusted: {', '.join(first.words('lies'))}{more}."
+    return Sentence(state=WARN, icon="warn", text=text)
+
+
+def _drifted(body: _Body, _: str) -> Sentence:
+    off = body.number("difference")
+    if not off:
+        return Sentence(state=GO, icon="tick", text="The count of cars agrees with the sensors again.")
+    seen = "more stood on spaces than came in" if off > 0 else "fewer stood on spaces than are inside"
+    return Sentence(state=WARN, icon="warn", text=f"The count of cars is off by {count(abs(off))}: {seen}.")
+
+
 def _clash(_: _Body, __: str) -> Sentence:
     return Sentence(state=STOP, icon="stop", text="Two promises of one space clash.")
 
@@ -314,6 +345,8 @@ TOLD = {
     "override": _override,
     "telemetry_dropped": _dropped,
     "record_quarantined": _aside,
+    "sensors_doubted": _doubted,
+    "count_drifted": _drifted,
     "conflict_found": _clash,
     "booking_rehomed": _rehomed,
     "booking_at_risk": _at_risk,
