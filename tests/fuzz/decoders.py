@@ -47,6 +47,7 @@ OPTIONS: dict[str, dict[str, str]] = {"zigbee2mqtt": {"--topic": "zigbee2mqtt/ga
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "chirpstack": (chirpstack_up(SENT).body,),
     "tts": (things_stack_up(SENT).body,),
+    "sparkplug": tuple(message.body for message in SparkplugNode(now_ms=lambda: 1_732_435_200_000).birth()),
     "zigbee2mqtt": (
         b'{"contact": true, "battery": 97, "occupancy": null, "last_seen": 1710237618123, "state_l1": "ON"}',
         b'{"occupancy": true, "action": "tilt", "last_seen": "2024-03-12T11:00:18+01:00"}',
