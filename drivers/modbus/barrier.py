@@ -15,7 +15,7 @@ up, 2 arming loop, 3 safety loop, 4 button, 5 fault.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -158,15 +158,29 @@ class ModbusBarrier:
         if not isinstance(command, MoveArm) or command.device not in self._settings.units:
             raise CommandRefused(f"nobody on this bus can do {command}")
         coil = self._coil(command.move)
+        return await self._in_turn(
+            timeout_s, command.device, lambda turn: self._move(turn, command.device, command.move, coil)
+        )
+
+    async def _in_turn(self, timeout_s: float, device: str, work: Callable[[Turn], Awaitable[Done]]) -> Done:
+        """Do something that belongs together in one turn on the bus.
+
+        Raises:
+            DeviceUnreachable: the bus is not open.
+            CommandUnanswered: nothing came back in time.
+        """
         if self._bus is None:
             raise DeviceUnreachable(f"{self._settings.port} is not open")
         try:
             async with asyncio.timeout(timeout_s), self._bus.turn() as turn:
-                if command.move is Move.CLOSE:
-                    await self._refuse_where_occupied(turn, command.device)
-                return await self._write(turn, command.device, coil)
+                return await work(turn)
         except TimeoutError:
-            raise CommandUnanswered(f"{command.device} did not answer within {timeout_s} s") from None
+            raise CommandUnanswered(f"{device} did not answer within {timeout_s} s") from None
+
+    async def _move(self, turn: Turn, device: str, move: Move, coil: int) -> Done:
+        if move is Move.CLOSE:
+            await self._refuse_where_occupied(turn, device)
+        return await self._write(turn, device, coil)
 
     async def _refuse_where_occupied(self, turn: Turn, device: str) -> None:
         """Read the safety loop once more, in the turn of the command: the last poll may be `poll_ms` old."""

@@ -13,14 +13,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer.rtu import FramerRTU
 from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
 
 from drivers.errors import CommandRefused, CommandUnanswered
+from drivers.modbus.frames import FrameCutter
 from drivers.serial_port.port import LineSettings, SerialPort
 
-MAX_FRAME = 256
 SHORT_EXCHANGE = 8 + 8  # characters of a request and an answer of ours
 BITS_PER_CHARACTER = 11
 ERROR_BIT = 0x80
@@ -67,10 +66,10 @@ class Bus:
         self._wire_s = SHORT_EXCHANGE * BITS_PER_CHARACTER / line.baud
         self._silence_s = silence_s(line.baud)
         self._framer = FramerRTU(DecodePDU(is_server=False))
+        self._cutter = FrameCutter()
         self._turn = asyncio.Lock()
         self._asked: tuple[int, int] | None = None
         self._answer: asyncio.Future[ModbusPDU] | None = None
-        self._buffer = b""
         self._quiet_at = self._loop.time()
         self._port = SerialPort(line, self._received)
         self.lost = self._port.lost
@@ -93,7 +92,7 @@ class Bus:
 
     async def _transact(self, request: ModbusPDU, within_s: float) -> ModbusPDU:
         await self._be_quiet()
-        self._buffer = b""
+        self._cutter.clear()
         self._asked = (request.dev_id, request.function_code)
         answer: asyncio.Future[ModbusPDU] = self._loop.create_future()
         self._answer = answer
@@ -119,19 +118,12 @@ class Bus:
             await asyncio.sleep(left_s)
 
     def _received(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) > MAX_FRAME:
-            self._buffer = b""
-        while self._asked is not None and self._answer is not None and not self._answer.done():
-            try:
-                used, pdu = self._framer.handleFrame(self._buffer, 0, 0)
-            except ModbusIOException:
-                used, pdu = len(self._buffer), None
-            self._buffer = self._buffer[used:]
-            if pdu is not None and (pdu.dev_id, pdu.function_code & ~ERROR_BIT) == self._asked:
-                self._answer.set_result(pdu)
-            if not used:  # one read may bring a late answer and the one that was asked for
+        for pdu in self._cutter.feed(data):  # one read may bring a late answer and the one that was asked for
+            answer = self._answer
+            if answer is None or answer.done() or self._asked is None:
                 return
+            if (pdu.dev_id, pdu.function_code & ~ERROR_BIT) == self._asked:
+                answer.set_result(pdu)
 
     def _line_lost(self, lost: asyncio.Future[None]) -> None:
         why = lost.exception()

@@ -6,7 +6,7 @@ where a real bus stays silent, and because its register store would have to be c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.framer.rtu import FramerRTU
@@ -18,12 +18,21 @@ MAX_FRAME = 256
 
 
 class ModbusLine:
-    """Hands each request to `answer`; None is silence."""
+    """Hands each request to `answer`; None is silence. `also`: requests beyond the standard."""
 
-    def __init__(self, pty: Pty, answer: Callable[[ModbusPDU], ModbusPDU | None]) -> None:
+    def __init__(
+        self,
+        pty: Pty,
+        answer: Callable[[ModbusPDU], ModbusPDU | None],
+        *,
+        also: Sequence[type[ModbusPDU]] = (),
+    ) -> None:
         self._pty = pty
         self._answer = answer
-        self._framer = FramerRTU(DecodePDU(is_server=True))
+        decoder = DecodePDU(is_server=True)
+        for request in also:
+            decoder.register(request)
+        self._framer = FramerRTU(decoder)
         self._buffer = b""
 
     def start(self) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from simulators.broker import Broker
-from tests.contract.drivers.ble_rig import BleRig
+from tests.contract.drivers.ble_rig import BleRig, GattBarrierRig
 from tests.contract.drivers.camera_rig import CameraRig
-from tests.contract.drivers.mqtt_rigs import SparkplugRig, ZigbeeRig
+from tests.contract.drivers.mqtt_rigs import LorawanRig, SparkplugRig, ZigbeeRig
 from tests.contract.drivers.osdp_rig import OsdpRig
+from tests.contract.drivers.relay_rig import RelayRig
 from tests.contract.drivers.rigs import BarrierRig, GpioRig, MqttRig, PrinterRig, ReaderRig, Rig, TerminalRig
 from tests.contract.drivers.sign_rigs import ModbusSignRig, MqttSignRig, SerialSignRig
 
@@ -27,6 +28,7 @@ def broker() -> Iterator[Broker]:
 @pytest.fixture(
     params=[
         "modbus_barrier",
+        "modbus_relays",
         "gpio",
         "ticket_printer",
         "sign_on_serial",
@@ -36,8 +38,11 @@ def broker() -> Iterator[Broker]:
         "payment_terminal",
         "osdp_reader",
         "ble",
+        "ble_barrier",
         "plate_camera",
         "mqtt",
+        "chirpstack",
+        "tts",
         "sparkplug",
         "zigbee2mqtt",
     ]
@@ -55,6 +60,8 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
             rig = ModbusSignRig(tmp_path)
         case "sign_at_broker":
             rig = MqttSignRig(request.getfixturevalue("broker"))
+        case "modbus_relays":
+            rig = RelayRig(tmp_path)
         case "gpio":
             rig = GpioRig(tmp_path)
         case "serial_reader":
@@ -63,11 +70,13 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
             rig = TerminalRig(tmp_path)
         case "osdp_reader":
             rig = OsdpRig(tmp_path)
-        case "ble":
-            rig = BleRig(tmp_path)
+        case "ble" | "ble_barrier":
+            rig = BleRig(tmp_path) if request.param == "ble" else GattBarrierRig(tmp_path)
             request.getfixturevalue("monkeypatch").setenv("DBUS_SYSTEM_BUS_ADDRESS", rig.bus.address)
         case "plate_camera":
             rig = CameraRig()
+        case "chirpstack" | "tts":
+            rig = LorawanRig(request.getfixturevalue("broker"), request.param)
         case "sparkplug":
             rig = SparkplugRig(request.getfixturevalue("broker"))
         case "zigbee2mqtt":
@@ -75,11 +84,11 @@ async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[R
         case _:
             rig = MqttRig(request.getfixturevalue("broker"))
     rig.bring_back()
-    if isinstance(rig, BleRig):
+    if isinstance(rig, BleRig | GattBarrierRig):
         await rig.there()
     yield rig
     rig.lose()
-    if isinstance(rig, BleRig):
+    if isinstance(rig, BleRig | GattBarrierRig):
         await rig.gone()
     if isinstance(rig, CameraRig):
         await rig.close()

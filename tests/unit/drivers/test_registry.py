@@ -11,6 +11,7 @@ from drivers.registry import kinds, make_driver
 MINIMAL: dict[str, dict[str, object]] = {
     "gpio": {"units": {"gate": {"relays": {"open": 5}}}},
     "modbus_barrier": {"port": "/dev/barrier", "units": {"north": 1}},
+    "modbus_relays": {"port": "/dev/relays", "units": {"north": 1}},
     "mqtt": {"topics": ["application/#"], "format": "chirpstack", "decoder": "bosch/tps110"},
     "payment_terminal": {"port": "/dev/till"},
     "serial_reader": {"port": "/dev/reader"},
@@ -38,7 +39,7 @@ def test_a_misspelt_setting_is_named_and_the_real_ones_are_listed(kind: str) -> 
 
 
 def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
-    with pytest.raises(DriverMisconfigured, match="modbus_barrier, mqtt") as refused:
+    with pytest.raises(DriverMisconfigured, match="modbus_barrier, modbus_relays, mqtt") as refused:
         make_driver("modbus", "it", {})
     assert refused.value.field == "kind"
 
@@ -62,6 +63,10 @@ def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
         ("mqtt", {"user": "lot"}, "settings"),
         ("serial_reader", {"style": "morse"}, "style"),
         ("serial_reader", {"parity": "mark"}, "parity"),
+        ("modbus_relays", {"pulse_ms": 250}, "settings"),
+        ("modbus_relays", {"lamps": {"full": 9}}, "settings"),
+        ("modbus_relays", {"lamps": {"full": 1}}, "settings"),
+        ("modbus_relays", {"coils": {"watchdog": 3}}, "settings"),
         ("sign", {"over": "smoke"}, "over"),
         ("sign", {"outputs": []}, "outputs"),
         ("sign", {"outputs": [{"shows": "weather", "at": "1"}]}, "outputs.0.shows"),
