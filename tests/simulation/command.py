@@ -124,21 +124,24 @@ def play_many(seeds: Sequence[int], *, jobs: int, resume: Path | None, sql: str 
     done = _already(resume)
     left = [seed for seed in seeds if seed not in done]
     broken = [seed for seed in seeds if done.get(seed)]
-    with ProcessPoolExecutor(max_workers=jobs) as pool:
-        for played in pool.map(partial(play, sql=sql), left, chunksize=4):
-            if resume is not None:
-                with resume.open("a", encoding="utf-8") as file:
-                    file.write(
-                        json.dumps({"seed": played.seed, "digest": played.digest, "failure": played.failure})
-                        + "\n"
-                    )
-            if played.failure:
-                broken.append(played.seed)
-                _print(played.failure)
+    for played in playing(left, jobs=jobs, sql=sql):
+        if resume is not None:
+            with resume.open("a", encoding="utf-8") as file:
+                told = {"seed": played.seed, "digest": played.digest, "failure": played.failure}
+                file.write(json.dumps(told) + "\n")
+        if played.failure:
+            broken.append(played.seed)
+            _print(played.failure)
     _print(
         f"{len(seeds)} seeds, {len(broken)} broken{'' if not broken else ': ' + ', '.join(map(str, broken))}"
     )
     return 1 if broken else 0
+
+
+def playing(seeds: Sequence[int], *, jobs: int, sql: str | None = None) -> Iterator[Played]:
+    """Each as it is played, in their order."""
+    with ProcessPoolExecutor(max_workers=jobs) as pool:
+        yield from pool.map(partial(play, sql=sql), seeds, chunksize=4)
 
 
 def _already(resume: Path | None) -> dict[int, str]:

@@ -256,7 +256,7 @@ class Boot:
                 gateway=tier.gateway,
                 cloud="lotgate",
                 software="simulated",
-                times=EdgeTimes(states_every_s=2.0, states_at_least_s=45.0),
+                times=EdgeTimes(states_every_s=15.0, states_at_least_s=45.0),
             ),
             ledger=ledger,
             documents=configuration,
