@@ -83,6 +83,7 @@ PATIENCE: Mapping[str, Patience] = {
     "modbus_barrier": Patience(silent_after_s=1.0, restart_after_s=5.0),
     "osdp_reader": Patience(silent_after_s=10.0),
     "ble": Patience(silent_after_s=60.0),
+    "ble_barrier": Patience(silent_after_s=1.0),
 }
 
 # A plug that is put back is noticed within two seconds; only a broker elsewhere deserves longer waits.

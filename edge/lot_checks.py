@@ -9,6 +9,7 @@ from edge.lot_file import LotFile
 OUR_KINDS = frozenset(
     {
         "ble",
+        "ble_barrier",
         "gpio",
         "modbus_barrier",
         "modbus_relays",

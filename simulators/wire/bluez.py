@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 Properties = dict[str, Variant]
+Signal = Callable[[str, str, Properties], None]  # a path's interface has new values
 
 ADAPTER_PATH = "/org/bluez/hci0"
 ADAPTER = "org.bluez.Adapter1"
@@ -28,6 +28,7 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECTS = "org.freedesktop.DBus.ObjectManager"
 BASE_UUID = "-0000-1000-8000-00805f9b34fb"
 STOP_S = 5.0
+ADVERTISING_S = 0.1
 BUS_CONF = """\
 <busconfig>
   <type>system</type>
@@ -80,14 +81,15 @@ class PrivateBus:
             self._process = None
 
 
-@dataclass(slots=True, kw_only=True)
-class _Device:
-    """What was received of one address: org.bluez.Device1."""
+class Peripheral:
+    """What was received of one address: org.bluez.Device1. One that can be connected says more in a class of its own."""
 
-    address: str
-    rssi: int = -60
-    manufacturer: Mapping[int, bytes] = field(default_factory=dict)
-    service_data: Mapping[int, bytes] = field(default_factory=dict)
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.connected = False
+        self.rssi = -60
+        self.manufacturer: Mapping[int, bytes] = {}
+        self.service_data: Mapping[int, bytes] = {}
 
     @property
     def path(self) -> str:
@@ -113,21 +115,32 @@ class _Device:
             "Address": Variant("s", self.address),
             "AddressType": Variant("s", "public"),
             "Alias": Variant("s", self.address.replace(":", "-")),
-            "Connected": Variant("b", False),
-            "ServicesResolved": Variant("b", False),
+            "Connected": Variant("b", self.connected),
+            "ServicesResolved": Variant("b", self.connected),
             "UUIDs": Variant("as", []),
             **self.received(),
         }
+
+    def objects(self) -> dict[str, dict[str, Properties]]:
+        """What is below it on the bus."""
+        return {}
+
+    def call(self, message: Message, signal: Signal) -> Message | None:  # noqa: ARG002 - what one that can be connected needs
+        """Answer a method call on it; None: it is none of its own."""
+        return None
+
+    def hang_up(self) -> None:
+        """The connection ends, where there is one."""
 
 
 class BluezWire:
     """bluetoothd with one adapter, hci0.
 
     `listening` is set while the radio hears; what is advertised while it does not is lost, as on the air. `stop_fails`: so many
-    of the next StopDiscovery fail; `is_broken`: nothing helps. `starts` and `power_cycles` count what the product did.
+    of the next StopDiscovery fail; `is_broken`: nothing helps. `in_reach` can be connected, and is found by every discovery. `starts` and `power_cycles` count what the product did.
     """
 
-    def __init__(self, bus: PrivateBus) -> None:
+    def __init__(self, bus: PrivateBus, *, in_reach: Sequence[Peripheral] = ()) -> None:
         self.powered = True
         self.believes_to_scan = False
         self.stop_fails = 0
@@ -139,7 +152,8 @@ class BluezWire:
         self.listening = asyncio.Event()
         self._private = bus
         self._bus: MessageBus | None = None
-        self._devices: dict[str, _Device] = {}
+        self._in_reach = in_reach
+        self._devices: dict[str, Peripheral] = {}
 
     async def start(self) -> None:
         """Own org.bluez on the bus."""
@@ -152,6 +166,8 @@ class BluezWire:
 
     def hang_up(self) -> None:
         """Leave the bus, as a bluetoothd that died."""
+        for peripheral in self._in_reach:
+            peripheral.hang_up()
         if self._bus is not None:
             self._bus.disconnect()
             self._bus = None
@@ -170,16 +186,14 @@ class BluezWire:
         device = self._devices.get(address)
         is_new = device is None
         if device is None:
-            device = self._devices[address] = _Device(address=address)
+            device = self._devices[address] = Peripheral(address)
         device.rssi = rssi
         device.manufacturer = manufacturer or {}
         device.service_data = service_data or {}
         if is_new:
-            self._signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [device.path, {DEVICE: device.all()}])
+            self._added(device.path, {DEVICE: device.all()})
         else:
-            self._signal(
-                device.path, PROPERTIES, "PropertiesChanged", "sa{sv}as", [DEVICE, device.received(), []]
-            )
+            self._changed(device.path, DEVICE, device.received())
         return True
 
     def power(self, *, on: bool) -> None:
@@ -195,10 +209,11 @@ class BluezWire:
         """Scan, unless it is believed that this goes on already."""
         self.starts += 1
         if not self.powered:
-            raise _Refused("org.bluez.Error.NotReady")
+            raise Refused("org.bluez.Error.NotReady")
         self.believes_to_scan = True
         if not self.deaf_until_power and not self.is_broken:
             self.listening.set()
+            self._air()
 
     def stop_discovery(self) -> None:
         """Stop scanning, or fail to and be deaf from now on."""
@@ -207,7 +222,7 @@ class BluezWire:
         if self.stop_fails:
             self.stop_fails -= 1
             self.deaf_until_power = True
-            raise _Refused("org.bluez.Error.Failed")
+            raise Refused("org.bluez.Error.Failed")
         self.believes_to_scan = False
 
     def go_deaf(self) -> None:
@@ -222,8 +237,8 @@ class BluezWire:
             return None
         try:
             return self._answer(message)
-        except _Refused as refused:
-            return Message.new_error(message, refused.name, "Operation failed")
+        except Refused as refused:
+            return Message.new_error(message, refused.name, refused.words)
 
     def _answer(self, message: Message) -> Message | None:
         match message.interface, message.member:
@@ -238,8 +253,13 @@ class BluezWire:
             case "org.bluez.Adapter1", "SetDiscoveryFilter":
                 pass
             case _:
-                return None
+                return self._of_a_device(message)
         return Message.new_method_return(message)
+
+    def _of_a_device(self, message: Message) -> Message | None:
+        path = message.path or ""
+        device = next((each for each in self._devices.values() if path.startswith(each.path)), None)
+        return None if device is None else device.call(message, self._changed)
 
     def _objects(self) -> dict[str, dict[str, Properties]]:
         adapter = {
@@ -248,17 +268,44 @@ class BluezWire:
             "Discovering": Variant("b", self.believes_to_scan),
             "Roles": Variant("as", ["central", "peripheral"]),
         }
-        devices = {device.path: {DEVICE: device.all()} for device in self._devices.values()}
-        return {ADAPTER_PATH: {ADAPTER: adapter}, **devices}
+        found: dict[str, dict[str, Properties]] = {ADAPTER_PATH: {ADAPTER: adapter}}
+        for device in self._devices.values():
+            found |= {device.path: {DEVICE: device.all()}, **device.objects()}
+        return found
 
-    def _signal(self, path: str, interface: str, member: str, signature: str, body: list[object]) -> None:
+    def _air(self) -> None:
+        """Whatever is in reach advertises, again and again, while somebody listens."""
+        if self._bus is None or not self.listening.is_set() or not self._in_reach:
+            return
+        for peripheral in self._in_reach:
+            self._found(peripheral)
+        asyncio.get_running_loop().call_later(ADVERTISING_S, self._air)
+
+    def _found(self, peripheral: Peripheral) -> None:
+        """Tell a device that can be connected, with what is below it, or that it was heard again."""
+        if peripheral.address in self._devices:
+            self._changed(peripheral.path, DEVICE, peripheral.received())
+            return
+        self._devices[peripheral.address] = peripheral
+        for path, interfaces in {peripheral.path: {DEVICE: peripheral.all()}, **peripheral.objects()}.items():
+            self._added(path, interfaces)
+
+    def _added(self, path: str, interfaces: Mapping[str, Properties]) -> None:
+        self._send(Message.new_signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [path, interfaces]))
+
+    def _changed(self, path: str, interface: str, values: Properties) -> None:
+        body = [interface, values, []]
+        self._send(Message.new_signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body))
+
+    def _send(self, signal: Message) -> None:
         if self._bus is not None:
-            self._bus.send(Message.new_signal(path, interface, member, signature, body))
+            self._bus.send(signal)
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """BlueZ says no, by the name of one of its errors."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, words: str = "Operation failed") -> None:
         super().__init__(name)
         self.name = name
+        self.words = words

@@ -1,16 +1,20 @@
-"""Spot sensors that advertise, heard by bleak over a BlueZ of our own on a bus of our own."""
+"""Spot sensors that advertise and a barrier that is connected, by bleak over a BlueZ of our own on a bus of our own."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
-from drivers.ports import Command, Reading, SpotReading
+from drivers.ports import Command, Input, InputReading, Move, MoveArm, Reading, SpotReading
 from drivers.registry import make_driver
+from simulators.barrier import Barrier
 from simulators.wire.bluez import BluezWire, PrivateBus
+from simulators.wire.gatt_barrier import GattBarrier
 
 PLAIN = "A4:C1:38:8D:18:B2"
 SEALED = "54:48:E6:8F:80:A5"
+GATE = "D0:5F:B8:00:00:01"
 STRANGER = "C0:FF:EE:00:00:01"
 BTHOME = 0xFCD2
 KEY = bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932")
@@ -68,4 +72,51 @@ class BleRig:
             isinstance(reading, SpotReading)
             and (reading.device, reading.occupied) == ("spot-1", bool(word % 2))
             and reading.attributes.get("packet_id") == word
+        )
+
+
+class GattBarrierRig:
+    """A barrier that is connected; its arming loop speaks."""
+
+    rubbish = b"\xff\x00\xff\x00"
+    keeps_rubbish = True
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.bus = PrivateBus(folder)
+        self.barrier = Barrier(travel_s=0.05)
+        self.controller = GattBarrier(GATE, self.barrier, monotonic=time.monotonic)
+        self.wire = BluezWire(self.bus, in_reach=[self.controller])
+        self.driver = make_driver("ble_barrier", "gate", {"address": GATE, "known_ms": 500, **settings})
+        self.command: Command | None = MoveArm(device="gate", move=Move.OPEN)
+        self._coming: asyncio.Task[None] | None = None
+
+    def lose(self) -> None:
+        self.wire.hang_up()
+        self.bus.stop()
+
+    def bring_back(self) -> None:
+        self.bus.start()
+        self._coming = asyncio.get_running_loop().create_task(self.wire.start())
+
+    async def there(self) -> None:
+        """Return when the adapter is on the bus."""
+        if self._coming is not None:
+            await self._coming
+
+    async def gone(self) -> None:
+        """Take everything off the bus."""
+        await self.there()
+        self.lose()
+
+    async def speak(self, word: int) -> None:
+        self.barrier.arming_loop(word % 2)
+
+    async def talk_rubbish(self) -> None:
+        self.controller.notify(self.rubbish)
+
+    def said(self, reading: Reading, word: int) -> bool:
+        return (
+            isinstance(reading, InputReading)
+            and reading.device == "gate"
+            and reading.closed[Input.ARMING_LOOP] is bool(word % 2)
         )

@@ -32,11 +32,13 @@ async def on_air(
     rig.bring_back()
     await rig.there()
     task = asyncio.create_task(rig.driver.run(ears))
-    await rig.wire.listening.wait()
-    yield rig, ears, task
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await rig.gone()
+    try:
+        await rig.wire.listening.wait()
+        yield rig, ears, task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await rig.gone()
 
 
 def sealed(objects: bytes, counter: int) -> bytes:

@@ -34,10 +34,12 @@ async def at_work(rig: OsdpRig) -> AsyncIterator[Ears]:
     ears = Ears()
     rig.bring_back()
     task = asyncio.create_task(rig.driver.run(ears))
-    yield ears
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    rig.lose()
+    try:
+        yield ears
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        rig.lose()
 
 
 def condition(device: str, *conditions: Condition) -> Callable[[Reading], bool]:
