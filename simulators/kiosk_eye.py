@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from simulators.record import Record
+from simulators.wire.camera import Request
 
 SILENCE_S = 6.0
 ANSWER_S = 3.0
@@ -39,13 +40,32 @@ class LocalApi:
         self, lane: str, act: str, token: str, body: object = None, *, method: str = "POST"
     ) -> bool:
         """Do something at a lane; whether the agent took it up. No agent, no answer: not taken up."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return await self._sent(lane, method, f"/api/v1/lanes/{lane}/{act}", headers=headers, json=body)
+
+    async def push(self, lane: str, camera: str, token: str, request: Request) -> bool:
+        """Send what the lane's camera says; whether the agent took it up."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": request.content_type}
+        path = f"/api/v1/cameras/{camera}"
+        return await self._sent(lane, "POST", path, headers=headers, content=request.body)
+
+    async def _sent(
+        self,
+        lane: str,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str],
+        json: object = None,
+        content: bytes | None = None,
+    ) -> bool:
         base = self._base()
         if base is None:
             return False
-        path = f"/api/v1/lanes/{lane}/{act}"
-        headers = {"Authorization": f"Bearer {token}"}
         try:
-            answer = await self._http.request(method, base + path, json=body, headers=headers)
+            answer = await self._http.request(
+                method, base + path, headers=headers, json=json, content=content
+            )
         except httpx.TransportError:
             return False
         if answer.status_code >= 400:

@@ -37,8 +37,17 @@ class PlanRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameraPlan:
+    """A camera that pushes to the agent in its vendor's own words."""
+
+    name: str
+    token: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LanePlan:
-    """One lane: its devices' names, and the tokens of those that speak to the local API."""
+    """One lane: its devices' names, and the tokens of those that speak to the local API. `camera` is set where a driver stands for it."""
 
     id: str
     kind: LaneKind
@@ -47,6 +56,7 @@ class LanePlan:
     terminal: str | None
     kiosk_token: str | None
     camera_token: str | None
+    camera: CameraPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +166,17 @@ def _lanes(lot: Mapping[str, Any], sidecar: Mapping[str, Any]) -> Iterator[LaneP
             terminal=lane.get("terminal"),
             kiosk_token=next(_tokens(lot, sidecar, "kiosk", lane["id"]), None),
             camera_token=next(_tokens(lot, sidecar, "camera", lane["id"]), None),
+            camera=next(_cameras(lot, sidecar, lane["id"]), None),
         )
+
+
+def _cameras(lot: Mapping[str, Any], sidecar: Mapping[str, Any], lane: str) -> Iterator[CameraPlan]:
+    known, drivers = sidecar.get("tokens", {}), lot.get("drivers", {})
+    for device in lot.get("devices", ()):
+        name = device["name"]
+        driver = drivers.get(name, {})
+        if device.get("lane") == lane and driver.get("kind") == "plate_camera" and name in known:
+            yield CameraPlan(name=name, token=known[name], format=driver["format"])
 
 
 def _tokens(lot: Mapping[str, Any], sidecar: Mapping[str, Any], role: str, lane: str | None) -> Iterator[str]:

@@ -78,8 +78,19 @@ def write_rehearsal(config: Path, folder: Path, *, broker_port: int, seed: int) 
         ) from wrong
     written = folder / "lot.toml"
     written.write_text(toml_text(copied), encoding="utf-8")
-    (folder / SIDECAR).write_text(toml_text({"tokens": tokens}), encoding="utf-8")
+    sidecar = {"traffic": {"plates": 1.0 if _by_plate_alone(lot) else 0.25}, "tokens": tokens}
+    (folder / SIDECAR).write_text(toml_text(sidecar), encoding="utf-8")
     return written
+
+
+def _by_plate_alone(lot: Mapping[str, Any]) -> bool:
+    """Whether a camera stands at every entry, and no screen that could give a ticket."""
+    entries = {lane["id"] for lane in lot.get("lanes", ()) if lane["kind"] == "entry"}
+    at = {
+        role: {one.get("lane") for one in lot.get("devices", ()) if one["role"] == role}
+        for role in ("camera", "kiosk")
+    }
+    return bool(entries) and entries <= at["camera"] and not entries & at["kiosk"]
 
 
 async def _listening(config: Path, broker: Broker) -> None:
