@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from pymodbus.pdu.bit_message import WriteSingleCoilRequest
 
 from drivers.errors import CommandRefused, CommandUnanswered
-from drivers.modbus.barrier import Address, BarrierSettings, CoilSettings, ModbusBarrier
+from drivers.modbus.barrier import Address, BarrierSettings, CoilSettings, InputSettings, ModbusBarrier
 from drivers.modbus.bus import Turn
 from drivers.ports import Command, Done, Driver, SwitchOutput
 from drivers.settings import read_settings
@@ -40,12 +40,26 @@ class FlashOn(WriteSingleCoilRequest):
         return struct.pack(">HH", self.address, self._tenths)
 
 
+class RelayInputs(InputSettings):
+    """Which of a board's inputs (0 to 7) is which contact; one that is not named is not there."""
+
+    arm_down: Address | None = None
+    arm_up: Address | None = None
+    arming_loop: Address | None = None
+    safety_loop: Address | None = None
+    button: Address | None = None
+    fault: Address | None = None
+
+
 class RelaySettings(BarrierSettings):
     """The table of a bus of relay boards: as a barrier bus, with relays for its coils."""
 
     coils: CoilSettings = Field(
         default=CoilSettings(open=0, close=1, stop=2, watchdog=None),
         description="the relays (0 to 7) that press open, close and stop",
+    )
+    inputs: RelayInputs = Field(
+        default=RelayInputs(), description="the inputs (0 to 7) that hang on a contact, by contact"
     )
     lamps: dict[str, Address] = Field(default={}, description="relays that stay as they are told, by name")
     pulse_ms: int = Field(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from drivers.camera.understanding import names as cameras
 from drivers.camera.understanding import understand
+from drivers.modbus.frames import FrameCutter
 from drivers.mqtt.decoder_registry import decoder_of, devices
 from drivers.mqtt.plain_json import JsonMapping, Place, read_plain_json
 from drivers.mqtt.sparkplug import SparkplugHost, SparkplugSettings
@@ -152,5 +153,9 @@ DECODERS: dict[str, Fuzzed] = {
         decode=lambda data: read_plain_json(data, _PLAIN.topic, MAPPING), seeds=(_PLAIN.body,)
     ),
     "sparkplug host": _sparkplug_host(),
+    "modbus answers": Fuzzed(
+        decode=lambda data: FrameCutter().feed(data),
+        seeds=(bytes.fromhex("110203acdb352018"), bytes.fromhex("110500acff004e8b1185030354")),
+    ),
     "terminal": Fuzzed(decode=read_answer, seeds=(b'{"key": "k", "result": "approved"}',)),
 }

@@ -25,6 +25,7 @@ class RelayRig:
             "port": str(self.pty.link),
             "baud": 115_200,
             "units": {"north": 1, "south": 2, "west": 3},
+            "inputs": {"arm_down": 0, "arm_up": 1, "arming_loop": ARMING_LOOP, "safety_loop": SAFETY_LOOP},
             "lamps": {"full": 7},
             **settings,
         }
