@@ -81,6 +81,9 @@ from sync.failpoints import Failpoints
 PATIENCE: Mapping[str, Patience] = {
     "mqtt": Patience(silent_after_s=60.0, restart_after_s=120.0),
     "modbus_barrier": Patience(silent_after_s=1.0, restart_after_s=5.0),
+    "modbus_relays": Patience(silent_after_s=1.0, restart_after_s=5.0),
+    "gpio": Patience(silent_after_s=15.0, restart_after_s=30.0),
+    "ticket_printer": Patience(silent_after_s=10.0, restart_after_s=30.0),
     "osdp_reader": Patience(silent_after_s=10.0),
     "ble": Patience(silent_after_s=60.0),
     "ble_barrier": Patience(silent_after_s=1.0),
