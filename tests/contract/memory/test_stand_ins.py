@@ -16,8 +16,8 @@ from psycopg.errors import ForeignKeyViolation
 from psycopg.types.json import Jsonb
 
 from simulators.database import DatabaseCluster
-from tests.contract.memory.calls import FIRST_AT, GATEWAYS, SPOTS, Parameters, parameters_of
-from tests.simulation.memory_database import HANDLERS, sql_of
+from tests.contract.memory.calls import FIRST_AT, GATEWAYS, LOTS, SPOTS, Parameters, parameters_of
+from tests.simulation.memory_database import HANDLERS, Handler, sql_of
 from tests.simulation.sql_database import LEFT_OUT, Differs, TwinDatabase
 from tests.simulation.sql_server import the_database
 from tests.simulation.world import STAND_INS
@@ -173,3 +173,22 @@ def test_a_word_is_said_once_at_the_commit_and_none_of_what_was_rolled_back(both
 
     asyncio.run(speak())  # what PostgreSQL says is compared at the commit
     assert heard == ["a", "b"]
+
+
+LIES: list[tuple[str, Handler]] = [
+    ("cloud.reservations.spots_here", lambda _, asked: []),
+    ("cloud.gateways.epoch_next", lambda _, asked: [{"epoch": 7}]),
+    ("cloud.gateways.tariff_keep", lambda _, asked: [{"version": asked["version"]}]),  # and keeps nothing
+]
+
+
+@pytest.mark.parametrize(("name", "lie"), LIES)
+def test_a_stand_in_that_is_wrong_is_found(
+    both: Both, name: str, lie: Handler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tariff = {"version": "a", "valid_from": FIRST_AT, "body": b"x"}
+    parameters = {"region": "default", "lot": LOTS[0], "spots": SPOTS[LOTS[0]], **tariff}
+    asyncio.run(both.play([(0, name, parameters)]))
+    monkeypatch.setitem(HANDLERS, name, lie)
+    with pytest.raises(Differs):
+        asyncio.run(both.play([(0, name, parameters)]))
