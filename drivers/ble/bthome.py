@@ -26,6 +26,7 @@ COUNTER_BYTES = 4
 MIC_BYTES = 4
 KEY_BYTES = 16
 ADDRESS_BYTES = 6
+LONGEST_BYTES = 1650  # Bluetooth 5, extended advertising
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,9 @@ def read_bthome(data: bytes, *, address: bytes = b"", key: bytes | None = None) 
     """
     if not data:
         return BTHome(encrypted=False, problem=MalformedInput("info", "the message is empty"))
+    if len(data) > LONGEST_BYTES:
+        problem = MalformedInput("length", f"{len(data)} bytes, an advertisement has at most {LONGEST_BYTES}")
+        return BTHome(encrypted=bool(data[0] & 0x01), problem=problem)
     info, body = data[0], data[1:]
     encrypted = bool(info & 0x01)
     if info >> 5 != VERSION:

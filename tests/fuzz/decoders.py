@@ -10,17 +10,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from drivers.ble.barrier_profile import read_state
+from drivers.ble.beacons import read_advertisement
+from drivers.ble.bthome import read_bthome
+from drivers.ble.sightings import KnownDevice, Sightings, Speech
+from drivers.ble.vendor_data import Place as TermPlace
+from drivers.ble.vendor_data import VendorLayout
 from drivers.camera.understanding import names as cameras
 from drivers.camera.understanding import understand
 from drivers.modbus.frames import FrameCutter
 from drivers.mqtt.decoder_registry import decoder_of, devices
 from drivers.mqtt.plain_json import JsonMapping, Place, read_plain_json
 from drivers.mqtt.sparkplug import SparkplugHost, SparkplugSettings
+from drivers.osdp.bus_watch import BusWatch
+from drivers.osdp.framing import PacketFramer
+from drivers.osdp.packet import Packet
+from drivers.osdp.secure_channel import Conversation
 from drivers.printer.status import PrinterStyle, StatusReader
 from drivers.serial_port.lines import LineReader, ReaderStyle, ReaderTalk
+from drivers.serial_port.wrapping import Checksum, Wrapping
 from drivers.terminal.messages import read_answer
 from edge.decode_command import FORMATS
 from edge.decode_question import Question
+from parking.plates import settled
 from simulators.wire.camera import CAMERAS, Seen
 from simulators.wire.envelopes import Published, Transmission, chirpstack_up, plain_json, things_stack_up
 from simulators.wire.sensor_frames import FRAMES, SensorFrame, SensorState
@@ -62,6 +74,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "anpr": tuple(camera(SEEN).body for camera in CAMERAS.values()),
     "serial": (b"\x0210063E9AE25\x03", b"T1 \r]Q1T2\r"),
 }
+WRAPPED = ReaderTalk(wrapping=Wrapping(prefix="%", suffix="?", checksum=Checksum.XOR))
 LINES: dict[ReaderStyle, bytes] = {
     ReaderStyle.EM4100: bytes.fromhex("0230313030363345394145323503"),
     ReaderStyle.WIEGAND: b"8260730\r\n",
@@ -141,6 +154,50 @@ def _sparkplug_host() -> Fuzzed:
     return Fuzzed(decode=decode, seeds=(b"".join(written(message) for message in life),))
 
 
+def _osdp_line() -> Fuzzed:
+    """Both sides of a line, as the driver's listener hears them."""
+    seeds = ("530513000c03110176b0b1b2b3b4b5b6b7", "53850800054040", "ff5305080004609e89")
+
+    def decode(data: bytes) -> object:
+        watch = BusWatch({5: bytes(range(16))})
+        return watch.said(data), watch.heard(data), watch.said(b"")
+
+    return Fuzzed(decode=decode, seeds=tuple(bytes.fromhex(seed) for seed in seeds))
+
+
+def _osdp_session() -> Fuzzed:
+    """SIA OSDP, annex E: the challenge of the printed example, with its key."""
+    seed = "530513000c03110076b0b1b2b3b4b5b6b7a41a"
+
+    def decode(data: bytes) -> object:
+        conversation = Conversation(bytes(range(0x30, 0x40)))
+        packets = [found for found in PacketFramer().feed(data) if isinstance(found, Packet)]
+        return [conversation.hear(packet) for packet in packets]
+
+    return Fuzzed(decode=decode, seeds=(bytes.fromhex(seed),))
+
+
+def _on_air(speech: Speech) -> Fuzzed:
+    """A device of the lot that speaks so; the whole input is its advertisement."""
+    layout = VendorLayout(
+        company=0x0822, terms={"car": TermPlace(at=0, bit=0), "level": TermPlace(at=1, size=4)}
+    )
+    address = b"" if speech is Speech.IBEACON else bytes(6)
+    device = KnownDevice(
+        name="spot",
+        speech=speech,
+        address=address or None,
+        beacon="f7826da6-4fa2-4e98-8024-bc5b71e0893e/1/17" if not address else None,
+        layout=layout if speech is Speech.VENDOR else None,
+    )
+
+    def decode(data: bytes) -> object:
+        air = Sightings(devices=[device], lost_s=900, again_s=300, began_at=0.0)
+        return air.take(address, read_advertisement(data), 1.0)
+
+    return Fuzzed(decode=decode, seeds=SEEDS["ble"])
+
+
 _PLAIN = plain_json("d", occupied=True, message_id="m", sent_at=AT)
 
 DECODERS: dict[str, Fuzzed] = {
@@ -148,6 +205,13 @@ DECODERS: dict[str, Fuzzed] = {
     **{name: _format(name) for name in FORMATS if name != "lorawan"},
     **{f"camera {name}": _camera(name) for name in cameras()},
     **{f"reader {style}": _reader(style) for style in ReaderStyle},
+    "reader wrapped": Fuzzed(
+        decode=lambda data: list(LineReader("reader", WRAPPED).feed(data)), seeds=(b"%T1<65?\r",)
+    ),
+    "plate": Fuzzed(
+        decode=lambda data: settled(data[1:].decode(errors="replace"), "GB" if data[:1] == b"G" else "NL"),
+        seeds=(b"GBD51 SMR", "NGB-OO1-Ö".encode()),
+    ),
     **{f"printer {style}": _printer(style) for style in PrinterStyle},
     "plain json": Fuzzed(
         decode=lambda data: read_plain_json(data, _PLAIN.topic, MAPPING), seeds=(_PLAIN.body,)
@@ -157,5 +221,17 @@ DECODERS: dict[str, Fuzzed] = {
         decode=lambda data: FrameCutter().feed(data),
         seeds=(bytes.fromhex("110203acdb352018"), bytes.fromhex("110500acff004e8b1185030354")),
     ),
+    "osdp line": _osdp_line(),
+    "osdp session": _osdp_session(),
+    "bthome with its key": Fuzzed(
+        decode=lambda data: read_bthome(
+            data,
+            address=bytes.fromhex("5448e68f80a5"),
+            key=bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932"),
+        ),
+        seeds=(bytes.fromhex("41a47266c95f730011223378237214"),),
+    ),
+    **{f"ble {speech}": _on_air(speech) for speech in Speech},
+    "ble barrier": Fuzzed(decode=read_state, seeds=(b"\x3f\x05\x01",)),
     "terminal": Fuzzed(decode=read_answer, seeds=(b'{"key": "k", "result": "approved"}',)),
 }

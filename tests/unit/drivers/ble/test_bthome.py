@@ -32,6 +32,7 @@ PROBLEMS = [
     ("40530187", "text"),
     ("42b218", "address"),
     ("41d2fcef", "length"),
+    ("41" + "00" * 70_000, "length"),  # found by fuzzing: longer than any nonce allows
 ]
 
 
