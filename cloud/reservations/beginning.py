@@ -31,6 +31,7 @@ from cloud.reservations.booking_rows import (
     unheard_of,
 )
 from cloud.reservations.commit_step import CommitStep, Moved
+from cloud.reservations.draft_holds import DraftHolds
 from cloud.reservations.errands import Errands
 from cloud.reservations.own_places import OwnPlaces
 from cloud.reservations.ports import LotLink, LotStandingNow
@@ -61,6 +62,7 @@ class Beginning:
         link: LotLink,
         commit: CommitStep,
         places: OwnPlaces,
+        holds: DraftHolds,
         errands: Errands,
         failpoints: Failpoints,
         worker: str,
@@ -70,6 +72,7 @@ class Beginning:
         self._link = link
         self._commit = commit
         self._places = places
+        self._holds = holds
         self._errands = errands
         self._failpoints = failpoints
         self._worker = worker
@@ -84,15 +87,17 @@ class Beginning:
         if booking.lot is None:
             return booking
         wanted = (booking.transaction.type, booking.spot, booking.transaction.window)
+        has_hold = bool(booking.transaction.own_claims)
         async with self._turns.of(booking.lot, wanted) as turn:
-            begun = None if turn.is_missed else await self._begun(booking.lot, booking)
+            is_missed = turn.is_missed and not has_hold
+            begun = None if is_missed else await self._begun(booking.lot, booking)
             if begun is None:
                 turn.miss()
         return begun or await self._refuse_as_full(booking)
 
     async def _begun(self, lot: UUID, booking: Booking) -> Booking | None:
         """The row after its begin; None where we have places of our own here and they are taken."""
-        if await self._is_hopeless(lot, booking):
+        if not booking.transaction.own_claims and await self._is_hopeless(lot, booking):
             return None
         try:
             moved = await self._in_one_commit(lot, booking)
@@ -116,14 +121,18 @@ class Beginning:
             booking = await held(connection, known.id, known.revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
                 return Moved(booking=await _as_it_is(connection, known, booking))
-            if known.written_at is not None and known.written_at != booking.written_at:
+            if _is_written_since(known, booking):
                 return Moved(booking=booking)  # answered since this was asked
             booking = replace(booking, transaction=replace(booking.transaction, reason=""))
+            booking = await self._holds.kept(connection, region, booking)
             line = await self._link.standing(connection, lot)
             if not await self._may_begin(connection, booking):
                 moved: Moved | None = await self._commit.hear(connection, region, booking, GivenUp())
             elif booking.transaction.window is None:
                 moved = await self._cut(connection, region, booking, line)
+            elif booking.transaction.own_claims:
+                now = await protocol_now(connection)
+                moved = await self._commit.begin_on_own(connection, region, booking, now)
             elif line is not None and line.connected:
                 moved = await self._ask_lot(connection, booking, line)
             else:
@@ -211,6 +220,8 @@ class Beginning:
             booking = await held(connection, known.id, known.revision)
             if booking is None or booking.state is not CoordinatorState.DRAFT:
                 return Moved(booking=await _as_it_is(connection, known, booking))
+            if _is_written_since(known, booking):
+                return Moved(booking=booking)
             now = await protocol_now(connection)
             after, effects = step(booking.transaction, GivenUp(), now)
             ended = replace(booking, transaction=after).because(NoReason.FULL)
@@ -226,3 +237,7 @@ async def _as_it_is(
     if now_held is None:
         return unheard_of(str(known.id), known.revision)
     return await latest(connection, known.id) or now_held if now_held.transaction.superseded else now_held
+
+
+def _is_written_since(known: Booking, now_held: Booking) -> bool:
+    return known.written_at is not None and known.written_at != now_held.written_at

@@ -132,8 +132,9 @@ class BookingService:
         )
         return quote, signed(quote, self._key)
 
-    async def draft(self, user: str, key: str, told_quote: str, *, spot: UUID | None = None) -> Offered:
-        """A reservation that promises nothing yet, with its payment. The same `key` of the same user is the same reservation.
+    async def draft(self, user: str, key: str, told_quote: str, *, hold: bool = False) -> Offered:
+        """A reservation that promises nothing yet, with its payment. The same `key` of the same user is the same reservation. `hold`: a place of
+        the cloud's own is kept for it for ten minutes, where one is free.
 
         Raises:
             BadRequest: the quote is not ours, was altered or has expired.
@@ -141,10 +142,12 @@ class BookingService:
             NotPaid: the provider would not create the payment.
         """
         id_ = uuid5(DRAWN, f"{user}\n{key}")
-        asked = sha256(f"{told_quote}\n{spot or ''}".encode()).digest()
+        asked = sha256(f"{told_quote}\n{'hold' if hold else ''}".encode()).digest()
         known = await self._known(id_, asked)
         if known is None:
-            known = await self._put_down(user, id_, asked, told_quote, spot)
+            known = await self._put_down(user, id_, asked, told_quote, None)
+        if hold:
+            known = await self._coordination.hold(known)
         return await self._offered(known)
 
     async def reserve(self, user: str, key: str, wish: Wish) -> Offered:

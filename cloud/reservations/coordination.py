@@ -47,6 +47,7 @@ from cloud.reservations.commit_effects import CommitEffects
 from cloud.reservations.commit_facts import EndedAtTheLot
 from cloud.reservations.commit_step import CommitStep
 from cloud.reservations.commit_words import CommitWords
+from cloud.reservations.draft_holds import DraftHolds
 from cloud.reservations.errands import Errands
 from cloud.reservations.own_places import OwnPlaces
 from cloud.reservations.ports import Errand, LotLink, PaymentHold
@@ -101,12 +102,14 @@ class Coordination:
         self._effects = CommitEffects(lots=lots, link=link, money=money, clock=clock)
         self._errands = Errands(failpoints)
         places = OwnPlaces(clock=clock, new_id=new_id)
+        self._holds = DraftHolds(database=database, lots=lots, link=link, places=places, clock=clock)
         self._commit = CommitStep(effects=self._effects, places=places, failpoints=failpoints, worker=worker)
         self._beginning = Beginning(
             database=database,
             link=link,
             commit=self._commit,
             places=places,
+            holds=self._holds,
             errands=self._errands,
             failpoints=failpoints,
             worker=worker,
@@ -114,6 +117,10 @@ class Coordination:
         )
 
     # What the service asks
+
+    async def hold(self, draft: Booking) -> Booking:
+        """The draft with a place of the cloud's own for ten minutes, where one is free."""
+        return await self._holds.take(draft)
 
     async def begin(self, booking: Booking) -> Booking:
         """The money is held: ask the lot, or sell a place of our own at once where its line is down.
@@ -205,7 +212,8 @@ class Coordination:
     async def met_by_facts(
         self, connection: AsyncConnection[DictRow], origin: Origin, reservations: Sequence[str]
     ) -> Sequence[Errand]:
-        """Facts took places that these reservations hold undecided: they are aborted in this transaction, which applies the facts."""
+        """Facts took places that these reservations hold undecided: they are aborted in this transaction, which applies the facts; a draft loses its hold."""
+        await self._holds.give_way(connection, reservations)
         errands: list[Errand] = []
         wanted = set(reservations)
         for booking in await preparing_of(connection, origin.lot):
@@ -245,7 +253,8 @@ class Coordination:
             self._errands.cancel()
 
     async def look_at_due(self) -> int:
-        """One round of `run`; how many transactions it looked at."""
+        """One round of `run`; how many transactions it looked at. Holds of drafts end first."""
+        await self._holds.expire()
         async with self._database.connection() as connection:
             rows = await (
                 await connection.execute(QUERIES["bookings_due"], {"limit": DUE_AT_ONCE})

@@ -52,8 +52,8 @@ async def quotes(request: Request, asked: QuoteAsked) -> QuoteView:
 async def reserve(
     request: Request, asked: ReservationAsked, user: User, idempotency_key: IdempotencyKey
 ) -> ReservationView:
-    """Nothing is promised before the payment is confirmed with the provider and `confirm` is asked."""
-    return offered_view(await _bookings(request).draft(user, idempotency_key, asked.quote))
+    """Nothing is promised before the payment is confirmed with the provider and `confirm` is asked; with `hold`, a place may be kept meanwhile."""
+    return offered_view(await _bookings(request).draft(user, idempotency_key, asked.quote, hold=asked.hold))
 
 
 @router.post("/parking-lots/{lot}/spots/{spot_id}/reserve", status_code=201, summary="Book one spot: a draft")

@@ -284,6 +284,29 @@ SELECT lot.region, lot.id, %(claim)s, chosen.id, %(type)s, tstzrange(%(starts_at
 ON CONFLICT DO NOTHING
 RETURNING spot_id
 
+-- name: hold_stands
+-- Whether a draft's hold is on a place that is the cloud's own.
+SELECT claim.id FROM claims AS claim
+  JOIN parking_spots AS spot ON spot.region = claim.region AND spot.id = claim.spot_id AND spot.owner = 'cloud'
+ WHERE claim.region = %(region)s AND claim.id = %(id)s AND claim.state = 'held'
+
+-- name: holds_give_back
+-- Drafts past the time of their hold, and those that are named, hold no place of the cloud's own any more; a draft that is just being begun is left alone.
+WITH due AS (
+    SELECT id, revision FROM reservations
+     WHERE state = 'draft' AND own_claims <> '[]'
+       AND (created_at <= protocol_now() - make_interval(secs => %(holds_s)s) OR id::text = ANY (%(ids)s::text[]))
+       FOR UPDATE SKIP LOCKED
+), without AS (
+    UPDATE reservations AS draft SET own_claims = '[]', updated_at = now()
+      FROM due WHERE draft.id = due.id AND draft.revision = due.revision
+    RETURNING draft.id
+)
+UPDATE claims AS claim SET state = 'released', version = claim.version + 1, updated_at = now()
+  FROM without
+ WHERE claim.holder_kind = 'reservation' AND claim.holder_id = without.id::text AND claim.state = 'held' AND claim.sold_by = 'cloud'
+RETURNING claim.region, claim.lot_id
+
 -- name: own_spots_left
 -- How many places of a type the cloud may sell in a lot at all, and how many of them are free for a window with its turnover time.
 SELECT count(*)::int AS total,

@@ -12,6 +12,7 @@ from cloud.errors import BadRequest
 from cloud.pricing.quotes import LONGEST_TEXT, Quote
 from cloud.reservations.booking import Offered, Wish
 from cloud.reservations.booking_rows import Booking, BookingStatus, Guarantee
+from cloud.reservations.draft_holds import held_until
 from parking.interval import Interval
 from parking.lot import SpotType
 
@@ -63,11 +64,12 @@ class QuoteView(BaseModel):
 
 
 class ReservationAsked(BaseModel):
-    """Book by a quote."""
+    """Book by a quote. `hold`: keep a place of the cloud's own for ten minutes, where one is free."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     quote: Annotated[str, Field(min_length=100, max_length=LONGEST_TEXT)]
+    hold: bool = False
 
 
 class PaymentView(BaseModel):
@@ -105,7 +107,7 @@ class AtRiskView(BaseModel):
 
 
 class ReservationView(BaseModel):
-    """A reservation as its driver sees it. `state` is the protocol's word, `status` the one for people."""
+    """A reservation as its driver sees it. `state` is the protocol's word, `status` the one for people; `held_until` where a draft has a place."""
 
     id: UUID
     revision: int
@@ -122,6 +124,7 @@ class ReservationView(BaseModel):
     payment: PaymentView | None
     expires_at: datetime | None
     created_at: datetime | None
+    held_until: datetime | None = None
     change: ChangeView | None = None
     at_risk: AtRiskView | None = None
 
@@ -179,6 +182,7 @@ def reservation_view(booking: Booking, client_secret: str = "") -> ReservationVi
         else PaymentView(id=booking.payment, client_secret=client_secret or None),
         expires_at=transaction.deadline_at if draft else None,
         created_at=booking.created_at,
+        held_until=held_until(booking),
     )
 
 

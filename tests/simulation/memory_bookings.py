@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from psycopg.errors import CheckViolation
@@ -183,6 +184,24 @@ def conflict_of_booking(db: MemoryDatabase, parameters: Mapping[str, Any]) -> An
 def tell_processes(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
     db.say(parameters["word"])
     return [{"pg_notify": ""}]
+
+
+@answers("cloud.reservations.holds_give_back")
+def holds_give_back(db: MemoryDatabase, parameters: Mapping[str, Any]) -> Answer:
+    before = db.now() - timedelta(seconds=parameters["holds_s"])
+    back = []
+    holding = [row for row in db.rows("reservations") if row["state"] == "draft" and row["own_claims"]]
+    for row in holding:
+        if row["created_at"] > before and str(row["id"]) not in parameters["ids"]:
+            continue
+        _change(db, row, own_claims=[])
+        for key, claim in list(db.table("claims").items()):
+            mine = claim["holder_kind"] == "reservation" and claim["holder_id"] == str(row["id"])
+            if mine and claim["state"] == "held" and claim["sold_by"] == "cloud":
+                db.put("claims", key, {**claim, "state": "released", "version": claim["version"] + 1})
+                region = db.table("parking_lots")[claim["lot_id"]]["region"]
+                back.append({"region": region, "lot_id": claim["lot_id"]})
+    return back
 
 
 @answers("cloud.reservations.lock_within")

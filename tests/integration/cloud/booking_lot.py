@@ -71,11 +71,13 @@ class Driver:
         told: dict[str, Any] = answer.json()
         return told
 
-    async def draft(self, key: str | None = None, quote: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    async def draft(
+        self, key: str | None = None, quote: Mapping[str, Any] | None = None, *, hold: bool = False
+    ) -> dict[str, Any]:
         told = quote or await self.quote()
         answer = await self.client.post(
             "/api/v1/reservations",
-            json={"quote": told["quote"]},
+            json={"quote": told["quote"], **({"hold": True} if hold else {})},
             headers={**BEARER, "Idempotency-Key": key or str(uuid4())},
         )
         assert answer.status_code == 201, answer.text
