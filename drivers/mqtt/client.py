@@ -1,4 +1,5 @@
-"""Spot sensors and gateways over MQTT. Story "stuck sensor", next file: drivers/mqtt/dialect.py, then drivers/mqtt/envelopes.py.
+"""Spot sensors and gateways over MQTT. Story "stuck sensor", next file: drivers/mqtt/network_server.py. What
+is spoken over it: drivers/mqtt/dialect.py.
 
 Theory. The broker keeps a message until we acknowledge it, and we acknowledge only when every reading that it carried is
 durable (`Sink.deliver`). The session is persistent (QoS 1, our own identifier, no clean start), so what was published

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -81,7 +82,8 @@ def test_the_installed_command_finds_its_drivers_and_its_pages(installed: Path) 
     result = run(installed, "python", "-c", asked)
 
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split() == ["modbus_barrier", "mqtt", "payment_terminal", "serial_reader"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert result.stdout.split() == sorted(project["entry-points"]["lotgate.drivers"])
 
 
 def test_the_installed_command_checks_a_shipped_configuration(installed: Path) -> None:
