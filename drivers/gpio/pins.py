@@ -14,7 +14,14 @@ from functools import partial
 from importlib.metadata import entry_points
 from typing import Any
 
-from gpiozero import Device, DigitalInputDevice, DigitalOutputDevice, GPIOZeroError
+from gpiozero import (
+    Device,
+    DigitalInputDevice,
+    DigitalOutputDevice,
+    GPIOZeroError,
+    PinInvalidPin,
+    PinUnknownPi,
+)
 
 from drivers.errors import DeviceUnreachable, DriverMisconfigured
 from drivers.gpio.settings import GpioSettings
@@ -109,6 +116,13 @@ class Pins:
         """Whatever is done to the chip: its refusals are ours."""
         try:
             yield
+        except PinUnknownPi as unknown:
+            fix = "set revision to the code that /proc/cpuinfo shows"
+            raise DriverMisconfigured(
+                "revision", f"which Pi this is cannot be seen: {unknown}", fix
+            ) from unknown
+        except PinInvalidPin as none:
+            raise DriverMisconfigured("units", str(none), "name pins by their GPIO numbers") from none
         except self._refusals as refused:
             raise DeviceUnreachable(f"the pins of chip {self._settings.chip}: {refused}") from refused
 
@@ -133,9 +147,16 @@ def open_pins(settings: GpioSettings) -> Pins:
             Device.pin_factory = make()
         return Pins(settings, Device.pin_factory, refusals)
     try:
-        return Pins(settings, make(chip=settings.chip), refusals)
+        return Pins(settings, _of_revision(make, settings.revision)(chip=settings.chip), refusals)
     except refusals as refused:
         raise DeviceUnreachable(f"/dev/gpiochip{settings.chip}: {refused}") from refused
+
+
+def _of_revision(factory: Any, revision: str | None) -> Any:
+    """The factory for a board that is named: gpiozero looks it up in /proc, which a hardened unit does not see."""
+    if revision is None:
+        return factory
+    return type(factory.__name__, (factory,), {"_get_revision": lambda _self: int(revision, 16)})
 
 
 def _own_error(factory: str) -> tuple[type[Exception], ...]:

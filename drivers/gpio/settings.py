@@ -68,6 +68,11 @@ class GpioSettings(DriverSettings):
         default="lgpio", description='"lgpio" for a real chip, "mock" for a simulated one'
     )
     chip: int = Field(default=0, ge=0, le=255, description="the N of /dev/gpiochipN (gpiodetect lists them)")
+    revision: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{4,6}$",
+        description='the Pi\'s revision code, such as "a02082" (cat /proc/cpuinfo): under systemd our unit cannot look',
+    )
     pull: Literal["up", "down", "none"] = Field(
         default="up",
         description='"up" where contacts close to ground, "down" where to 3.3 V, "none" with a resistor',

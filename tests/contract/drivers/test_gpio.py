@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.errors import CommandRefused
+from drivers.errors import CommandRefused, DriverMisconfigured
 from drivers.ports import Input, InputReading, Move, MoveArm, SwitchOutput
 from tests.contract.drivers.ears import Ears
 from tests.contract.drivers.rigs import GpioRig
@@ -92,6 +92,14 @@ async def test_a_lamp_stays_as_it_was_told_and_goes_out_with_the_driver(tmp_path
         assert not rig.wire.drives(rig.LAMP)
         with pytest.raises(CommandRefused, match="no lamp"):
             await rig.driver.command(SwitchOutput(device="gate", output="party", on=True), timeout_s=1)
+
+
+async def test_a_pin_that_this_computer_does_not_have_is_a_wrong_setting(tmp_path: Path) -> None:
+    rig = GpioRig(tmp_path, units={"gate": {"lamps": {"full": 99}}})
+    rig.bring_back()
+    with pytest.raises(DriverMisconfigured, match="99"):
+        await rig.driver.run(Ears())
+    rig.lose()
 
 
 async def test_nothing_is_known_once_the_chip_is_gone(tmp_path: Path) -> None:
