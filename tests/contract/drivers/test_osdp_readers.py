@@ -77,6 +77,20 @@ async def test_a_reader_with_another_key_is_named_and_its_neighbour_works(tmp_pa
         assert not rig.south.is_secure
 
 
+async def test_a_reader_with_another_key_is_not_taken_for_a_silent_one_between_two_attempts(
+    tmp_path: Path,
+) -> None:
+    rig = OsdpRig(tmp_path, silent_ms=500, retry_ms=1_000)
+    rig.south.key = bytes(range(16))
+    async with at_work(rig) as ears:
+        await ears.hear(condition("south", Condition.WRONG_KEY))
+        rig.north.muted = True  # what is heard from now on is the south's next attempt
+        await ears.hear(unknown("north"))
+        heard = ears.alive_count
+        await ears.until(lambda: ears.alive_count > heard)
+        assert not any(unknown("south")(reading) for reading in ears.heard)
+
+
 async def test_a_reader_that_got_its_key_after_all_is_there_at_the_next_attempt(tmp_path: Path) -> None:
     """libosdp alone would wait for five minutes."""
     rig = OsdpRig(tmp_path)
