@@ -158,7 +158,8 @@ class SparkplugHost:
                 yield _malformed(topic, body, problem)
         for device, metric in outcome.lost:
             if self._is_spot(metric):
-                yield SpotReading(device=_name(place, device, metric), occupied=None, lost=True)
+                name, at = _name(place, device, metric), _instant(outcome.lost_ms)
+                yield SpotReading(device=name, occupied=None, occurred_at=at, lost=True)
         for said in outcome.said:
             if self._is_spot(said.metric):
                 yield self._spot(place, said, topic, body)

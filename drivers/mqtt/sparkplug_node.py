@@ -116,6 +116,9 @@ class Outcome:
     said: tuple[Said, ...] = ()
     wrong: tuple[MalformedInput, ...] = ()  # values that do not fit their type; the others stand
     lost: tuple[tuple[str | None, str], ...] = ()  # device and metric
+    lost_ms: int | None = (
+        None  # when they were last heard, by the node's own clock, for that is the clock of what follows
+    )
     ask: bool = False
     problem: MalformedInput | None = None  # why nothing is believed from here on
 
@@ -134,6 +137,7 @@ class EdgeNode:
     standing: Standing = Standing.UNHEARD
     _bd_seq: int | None = None
     _seq: int | None = None
+    _spoke_ms: int | None = None
     _recent: deque[tuple[MessageType, int | None, int | None]] = field(
         default_factory=lambda: deque(maxlen=256)
     )
@@ -176,6 +180,7 @@ class EdgeNode:
             said=said,
             wrong=wrong,
             lost=lost,
+            lost_ms=self._spoke_ms,
             ask=Effect.ASK in effects,
             problem=self._problem(topic, payload, event, expected) if before is Standing.ALIVE else None,
         )
@@ -219,6 +224,7 @@ class EdgeNode:
             self._recent.clear()
         if believed:
             self._recent.append((topic.type, payload.seq, payload.timestamp_ms))
+            self._spoke_ms = payload.timestamp_ms
         self._seq = payload.seq
 
     def _begin(self, payload: Payload) -> None:

@@ -16,6 +16,7 @@ keeps nothing while we are away.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -65,7 +66,7 @@ class ZigbeeNetwork(Listening):
     def __init__(self, settings: ZigbeeSettings) -> None:
         super().__init__(lambda _topic, _body: [])
         self._settings = settings
-        self._heard: dict[str, None] = {}
+        self._heard: dict[str, datetime | None] = {}  # when it was last seen, by the bridge's clock
         self._offline: set[str] = set()
         self._bridge_online = True
 
@@ -74,7 +75,7 @@ class ZigbeeNetwork(Listening):
         message = read_message(topic, body, base=self._settings.base)
         if message.kind is ZigbeeKind.BRIDGE_STATE:
             self._bridge_online = bool(message.flag("online"))
-            return Heard(readings=() if self._bridge_online else [_lost(name) for name in self._heard])
+            return Heard(readings=() if self._bridge_online else [self._lost(name) for name in self._heard])
         if message.device is None or not self._is_sensor(message.device):
             return Heard()
         match message.kind:
@@ -94,22 +95,23 @@ class ZigbeeNetwork(Listening):
         if online:
             self._offline.discard(device)
             return Heard()
-        self._note(device)
+        self._note(device, self._heard.get(device))
         self._offline.add(device)
-        return Heard(readings=(_lost(device),))
+        return Heard(readings=(self._lost(device),))
 
     def _removed(self, device: str) -> Heard:
         self._offline.discard(device)
+        lost = self._lost(device)
         self._heard.pop(device, None)
-        return Heard(readings=(_lost(device),))
+        return Heard(readings=(lost,))
 
     def _state(self, device: str, message: ZigbeeMessage, *, retained: bool) -> Heard:
         occupied = self._occupied(message)
         if occupied is None:
             return Heard()
-        self._note(device)
+        self._note(device, message.seen_at)
         if retained and (device in self._offline or not self._bridge_online):
-            return Heard(readings=(_lost(device),))
+            return Heard(readings=(self._lost(device),))
         self._offline.discard(device)
         told = {term: message.terms[term] for term in TOLD if message.terms.get(term) is not None}
         reading = SpotReading(device=device, occupied=occupied, occurred_at=message.seen_at, attributes=told)
@@ -121,11 +123,11 @@ class ZigbeeNetwork(Listening):
             return closed is (self._settings.closed_contact == "taken")
         return message.flag("occupied")
 
-    def _note(self, device: str) -> None:
+    def _note(self, device: str, seen_at: datetime | None) -> None:
         if device not in self._heard and len(self._heard) >= MOST_DEVICES:
             raise MalformedInput("topic", f"more than {MOST_DEVICES} devices")
-        self._heard[device] = None
+        self._heard[device] = seen_at
 
-
-def _lost(device: str) -> SpotReading:
-    return SpotReading(device=device, occupied=None, lost=True)
+    def _lost(self, device: str) -> SpotReading:
+        """Not heard since it was last seen: by the clock of what follows, or the next word might seem older than the loss."""
+        return SpotReading(device=device, occupied=None, occurred_at=self._heard.get(device), lost=True)

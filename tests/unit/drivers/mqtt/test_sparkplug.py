@@ -137,6 +137,20 @@ def test_a_death_of_an_earlier_connection_comes_late_and_changes_nothing() -> No
     ]
 
 
+def test_what_is_lost_is_lost_since_the_nodes_last_word_by_its_own_clock() -> None:
+    """Else a node whose clock is slow would be born before it died, and its spots stay unknown."""
+    world = World()
+    world.tell(*world.node.birth(), world.node.data("A1", taken=True))
+    spoke_ms = world.ms
+    (lost, _) = world.tell(world.node.death()).readings
+    (born, _) = world.tell(*world.node.birth()).readings
+    assert isinstance(lost, SpotReading)
+    assert isinstance(born, SpotReading)
+    assert lost.occurred_at == datetime.fromtimestamp(spoke_ms / 1000, UTC)
+    assert born.occurred_at is not None
+    assert born.occurred_at > lost.occurred_at
+
+
 def test_a_devices_death_leaves_its_spots_unknown_and_its_data_are_strange() -> None:
     world = World()
     world.tell(*world.node.birth())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -117,6 +118,16 @@ def test_a_bridge_that_is_off_line_knows_nothing_of_its_spots() -> None:
     assert network.hear("spot-1", {"occupancy": True}, retained=True) == [None]
     assert network.hear("bridge/state", "online") == []
     assert network.hear("spot-1", {"occupancy": True}, retained=True) == [True]
+
+
+def test_a_sensor_is_lost_since_it_was_last_seen_by_the_bridges_own_clock() -> None:
+    network = ZigbeeNetwork(ZigbeeSettings(sensors=("spot-*",)))
+    said = body({"occupancy": True, "last_seen": "2024-03-12T11:00:18+01:00"})
+    network.hear("zigbee2mqtt/spot-1", said, retained=False)
+    (lost,) = network.hear("zigbee2mqtt/spot-1/availability", b"offline", retained=False).readings
+    assert lost == SpotReading(
+        device="spot-1", occupied=None, occurred_at=datetime(2024, 3, 12, 10, 0, 18, tzinfo=UTC), lost=True
+    )
 
 
 def test_a_sensor_that_was_removed_leaves_its_spot_unknown() -> None:
