@@ -40,6 +40,14 @@ class FlashOn(WriteSingleCoilRequest):
         return struct.pack(">HH", self.address, self._tenths)
 
 
+class RelayCoils(CoilSettings):
+    """Which relay presses which button; one that is not named is not there. A relay board has no watchdog."""
+
+    close: Address | None = None
+    stop: Address | None = None
+    watchdog: None = None
+
+
 class RelayInputs(InputSettings):
     """Which of a board's inputs (0 to 7) is which contact; one that is not named is not there."""
 
@@ -54,8 +62,8 @@ class RelayInputs(InputSettings):
 class RelaySettings(BarrierSettings):
     """The table of a bus of relay boards: as a barrier bus, with relays for its coils."""
 
-    coils: CoilSettings = Field(
-        default=CoilSettings(open=0, close=1, stop=2, watchdog=None),
+    coils: RelayCoils = Field(
+        default=RelayCoils(open=0, close=1, stop=2),
         description="the relays (0 to 7) that press open, close and stop",
     )
     inputs: RelayInputs = Field(
@@ -77,8 +85,6 @@ class RelaySettings(BarrierSettings):
             raise ValueError(f"a board has relays 0 to {RELAYS_OF_A_BOARD - 1}, there is no {beyond[0]}")
         if len(set(named)) < len(named):
             raise ValueError("two things hang on one relay")
-        if self.coils.watchdog is not None:
-            raise ValueError("a relay board has no watchdog")
         if self.pulse_ms % A_TENTH_MS:
             raise ValueError(f"pulse_ms is {self.pulse_ms}, the board knows hundreds of milliseconds")
         return self

@@ -66,7 +66,7 @@ def test_a_kind_that_does_not_exist_names_those_that_do() -> None:
         ("modbus_relays", {"pulse_ms": 250}, "settings"),
         ("modbus_relays", {"lamps": {"full": 9}}, "settings"),
         ("modbus_relays", {"lamps": {"full": 1}}, "settings"),
-        ("modbus_relays", {"coils": {"watchdog": 3}}, "settings"),
+        ("modbus_relays", {"coils": {"watchdog": 3}}, "coils.watchdog"),
         ("sign", {"over": "smoke"}, "over"),
         ("sign", {"outputs": []}, "outputs"),
         ("sign", {"outputs": [{"shows": "weather", "at": "1"}]}, "outputs.0.shows"),
