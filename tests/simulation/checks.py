@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -15,9 +15,10 @@ from edge.kiosk_orders import Sold
 from parking.claims import Claim, ClaimState
 from parking.decision import Reason
 from parking.demands import PaymentState
-from parking.ids import SpotId
+from parking.ids import SpotId, StayId
 from parking.interval import Interval
 from parking.lot import Tier
+from parking.price import price
 from sync.messages import Vote
 from sync.part import Part, ParticipantState
 from sync.transaction import TransactionId
@@ -31,6 +32,8 @@ FAIR_REFUSALS = frozenset({Reason.PASS_USED, Reason.PASS_WRONG_WINDOW})
 
 
 LOOK_AT_ALL_EVERY = 500
+CLOCKS_DIFFER = timedelta(seconds=10)
+"""At most, of the centre's and the lot's that heard from it over a bad line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,19 @@ class Checks:
             f"{sold.reservation} was sold and is not durable"
         )
         self.kiosk[sold.reservation] = sold
+
+    def paid_no_more(self, stay: StayId, came_at: datetime) -> None:
+        """Whatever the lot's clock said: nobody pays for longer than he was there."""
+        boot = self._world.lot_tier.boot
+        if boot is None:
+            return
+        payments = [
+            each for demand in boot.ledger.demands_of(stay) for each in boot.ledger.payments_of(demand.id)
+        ]
+        paid_minor = sum(each.amount_minor for each in payments if each.state is PaymentState.COMPLETED)
+        until = self._world.clock.now() + CLOCKS_DIFFER
+        true_minor = price(self._world.lot_tier.tariff, came_at - CLOCKS_DIFFER, until).total_minor
+        assert paid_minor <= true_minor, f"{stay} paid {paid_minor} for what costs {true_minor}"
 
     def pass_refused(self, reservation: str, reason: Reason) -> None:
         """A driver with a pass was turned away. Whoever is early may have to wait for the window where the lot is full."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -38,6 +39,7 @@ class Car:
     booked: str = ""
     stay: str = ""
     refused: Reason | None = None
+    came_at: datetime | None = None
 
 
 class Lane:
@@ -53,6 +55,7 @@ class Lane:
         """Stand in the queue, be let through or not; whether the car is through."""
         async with self._queue:
             self._gate.set(vehicle=True)
+            car.came_at = car.came_at or self._world.clock.now()
             await asyncio.sleep(self._random.uniform(0.5, 2.0))
             through = await self._until_let_through(car)
             if through and self._random.random() < BACKS_OUT:
@@ -296,3 +299,22 @@ class WebDriver:
                 self.cancelled = True
                 self._world.trace.add(self._plan.key, f"cancels {booking.status}")
                 return
+
+
+async def book_anew(world: World, window: Interval) -> bool:
+    """One booking on a quiet line; whether it stands."""
+    plan = Web(
+        key=f"fresh-{world.time.now_s:.0f}",
+        at_s=world.time.now_s,
+        type=SpotType.REGULAR,
+        window=window,
+        thinks_s=5.0,
+        pays=True,
+        asks_both_ways=False,
+        cancels_after_s=None,
+        comes=False,
+        overstays_s=0.0,
+    )
+    driver = WebDriver(world, plan)
+    await driver.live()
+    return driver.committed

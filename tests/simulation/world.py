@@ -21,9 +21,12 @@ from uuid import UUID
 from cloud.named_sql import named_sql
 from cloud.observability import Metrics
 from cloud.reservations.booking_rows import Booking
+from edge.kiosk_orders import Order
 from edge.store.cipher import PlateKeys
 from edge.visit import Answered
-from parking.lot import LaneKind
+from parking.ids import StayId
+from parking.interval import Interval
+from parking.lot import LaneKind, SpotType
 from sync.keys import SigningKey
 from tests.simulation import memory_bookings, memory_claims, memory_fleet, memory_payments, memory_transfers
 from tests.simulation.checks import Checks
@@ -45,7 +48,7 @@ from tests.simulation.lot_day import (
 from tests.simulation.lot_tier import LotTier
 from tests.simulation.memory_database import MemoryDatabase, NotInMemory
 from tests.simulation.network import CloudEnd, Network
-from tests.simulation.people import Car, Lane, WebDriver, park
+from tests.simulation.people import Car, Lane, WebDriver, book_anew, park
 from tests.simulation.provider import Provider
 from tests.simulation.trace import Trace
 from tests.simulation.troubles import Troubles
@@ -60,6 +63,7 @@ METRICS = Metrics()
 PAYMENT_MAKE_DUE = named_sql("cloud.payments")["payment_make_due"]
 CALM_S = 3 * 3_600.0
 QUIET_EVERY_S = 20.0
+TRIES = 3
 FIRST_S = 1_200
 SHARE = (REGULAR + EV) // 10
 
@@ -217,6 +221,8 @@ class World:
         for task in tasks:
             await task
         await self._quiet()
+        await self._fresh_sales()
+        await self._quiet()
         self.checks.at_the_end()
 
     async def _enrol(self) -> None:
@@ -310,6 +316,8 @@ class World:
 
     def let_through(self, kind: LaneKind, car: Car, answered: Answered) -> None:
         """An arm is up for a car."""
+        if kind is LaneKind.EXIT and not car.booked and car.came_at is not None:
+            self.checks.paid_no_more(StayId(car.stay), car.came_at)
         self.trace.add(f"lane {kind}", f"{car.name} {answered.reason}")
         self.seen["let through", f"{kind} {answered.reason}"] += 1
 
@@ -333,6 +341,18 @@ class World:
         for gate in self.lot_tier.gates:
             gate.lost = gate.jammed = gate.blind = False
             gate.read()
+
+    async def _fresh_sales(self) -> None:
+        """A place is sold on both sides again. A card may be declined; three in a row are not."""
+        starts_at = self.clock.now() + timedelta(hours=20)
+        window = Interval(starts_at, starts_at + timedelta(hours=1))
+        at_kiosk = Order(lane="in", type=SpotType.REGULAR, window=window)
+        for sell in (lambda: self.kiosk.sell(at_kiosk), lambda: book_anew(self, window)):
+            for _ in range(TRIES):
+                if await sell():
+                    break
+            else:
+                raise AssertionError("calm came, and nothing can be sold")
 
     async def _quiet(self) -> None:
         """Until nothing is left to do; it must come."""
