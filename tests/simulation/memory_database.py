@@ -3,7 +3,7 @@
 Theory. The services run unchanged; what is replaced lies below `connection.execute`. A statement without a stand-in is an error that names it. Rows
 are never changed in place, so a table's old row is all that a rollback needs. Nothing here ever waits, so a transaction that
 asks nobody else is over before another task runs: transactions follow one another, and a second one that begins meanwhile is an error of the
-simulation, not a race. No suite holds it against the real SQL on PostgreSQL yet.
+simulation, not a race. tests/contract/memory holds it to the real SQL on PostgreSQL, and so does each day that is played over both (sql_database.py).
 """
 
 from __future__ import annotations
