@@ -21,6 +21,7 @@ import unicodedata
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from parking.plate_formats import alphabets
@@ -65,7 +66,7 @@ def canonical(plate: str) -> str:
 def is_confusable(one: str, other: str) -> bool:
     """Whether two plates in normal form differ, place by place, only by what cameras take for one another."""
     return len(one) == len(other) and all(
-        a == b or b in TAKEN_FOR.get(a, ()) or _bare(a) == _bare(b) for a, b in zip(one, other, strict=True)
+        a == b or _is_taken_for(a, b) for a, b in zip(one, other, strict=True)
     )
 
 
@@ -118,6 +119,11 @@ def _put_right(form: str, places: tuple[frozenset[str], ...]) -> str | None:
         right += next(iter(choices))
     changed = sum(was != now for was, now in zip(form, right, strict=True))
     return right if changed <= MOST_PUT_RIGHT else None
+
+
+@lru_cache(maxsize=4_096)
+def _is_taken_for(sign: str, other: str) -> bool:
+    return other in TAKEN_FOR.get(sign, ()) or _bare(sign) == _bare(other)
 
 
 def _bare(sign: str) -> str:
