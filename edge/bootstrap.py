@@ -141,7 +141,6 @@ def make_agent(
     commitments = Commitments(
         ledger,
         clock=clock,
-        lower_bound=clock.released_before,
         new_id=new_id,
         random=random,
         failpoints=failpoints,
@@ -154,9 +153,7 @@ def make_agent(
         clock=clock,
         own_key=office.own_key,
     )
-    owners = Owners(
-        ledger, clock=clock, lower_bound=clock.released_before, new_id=new_id, failpoints=failpoints
-    )
+    owners = Owners(ledger, clock=clock, new_id=new_id, failpoints=failpoints)
     configuration = Configuration(
         ledger=ledger,
         now=clock.now,

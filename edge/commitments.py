@@ -83,15 +83,13 @@ class Commitments:
         ledger: Ledger,
         *,
         clock: TrustedClock,
-        lower_bound: Callable[[], datetime],
         new_id: Callable[[], str],
         random: Random,
         failpoints: Failpoints,
     ) -> None:
-        """Everything in doubt is known again from the ledger. `lower_bound` is the civil instant that has certainly passed."""
+        """Everything in doubt is known again from the ledger."""
         self._ledger = ledger
         self._clock = clock
-        self._lower_bound = lower_bound
         self._failpoints = failpoints
         self._speaker: Speaker | None = None
         self._woken = asyncio.Event()
@@ -308,7 +306,7 @@ class Commitments:
         """While the time is unknown its estimate may be years ahead: no window is judged over by it."""
         clock = self._clock
         at = clock.now() if clock.known else clock.released_before()
-        return Moment(at=at, lower_at=self._lower_bound(), real_s=clock.monotonic())
+        return Moment(at=at, lower_at=clock.released_before(), real_s=clock.monotonic())
 
     def _has_its_spot(self, news: Decided) -> bool:
         if news.claim is None or news.claim.spot is None:

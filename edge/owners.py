@@ -16,14 +16,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import structlog
 
 from edge.change import Change, StoredDocument, fact
 from edge.ledger import Ledger
 from parking.book import Book
-from parking.clock import Clock
+from parking.clock import TrustedClock
 from parking.errors import NoSuchSpot
 from parking.ids import SpotId
 from parking.lot import InFlight, Lot, SpotType, Tier
@@ -78,15 +77,13 @@ class Owners:
         self,
         ledger: Ledger,
         *,
-        clock: Clock,
-        lower_bound: Callable[[], datetime],
+        clock: TrustedClock,
         new_id: Callable[[], str],
         failpoints: Failpoints,
     ) -> None:
         """Owners are known again from the ledger; those of an earlier epoch are the lot's again."""
         self._ledger = ledger
         self._clock = clock
-        self._lower_bound = lower_bound
         self._new_id = new_id
         self._failpoints = failpoints
         self._speaker: Speaker | None = None
@@ -312,7 +309,7 @@ class Owners:
 
     def _is_bare(self, spot: SpotId) -> bool:
         """Whether nothing was promised of it here meanwhile."""
-        return self._is_here(spot) and self._ledger.book.is_bare(spot, over_at=self._lower_bound())
+        return self._is_here(spot) and self._ledger.book.is_bare(spot, over_at=self._clock.released_before())
 
     def _is_credited(self, transfer: str) -> bool:
         row = self._ledger.transfers().get(transfer)
@@ -331,7 +328,9 @@ class Owners:
         LOG.info("transfer_not_taken", code=code, transfer=frame.transfer, epoch=frame.epoch)
 
     def _moment(self) -> Moment:
-        return Moment(at=self._clock.now(), lower_at=self._lower_bound(), real_s=self._clock.monotonic())
+        return Moment(
+            at=self._clock.now(), lower_at=self._clock.released_before(), real_s=self._clock.monotonic()
+        )
 
 
 def owned_by(lot: Lot, book: Book, transfers: Iterable[TransferRow]) -> Mapping[str, int]:

@@ -155,9 +155,9 @@ class Promises:
         """Real seconds until something is due."""
         waits = [LONGEST_WAIT_S]
         due_at = next_due_at(self.ledger.book, but=self._in_vain_until)
-        for at in (due_at, *self._in_vain_until.values()):
-            if at is not None:
-                waits.append(max(0.05, self.clock.real_s(at - self.clock.released_before())))
+        dues = [*(() if due_at is None else (due_at,)), *self._in_vain_until.values()]
+        now = self.clock.released_before()
+        waits += [max(0.05, self.clock.real_s(at - now)) for at in dues]
         if self._admitted_since:
             oldest = min(self._admitted_since.values())
             waits.append(max(0.05, oldest + self.void_after_s - self.clock.monotonic()))

@@ -333,9 +333,7 @@ def _history(settings: Settings, rows: int) -> History:
         new_id=new_id,
         terminals=Terminals(names=names, ask=pays),
     )
-    commitments = Commitments(
-        ledger, clock=clock, lower_bound=clock.now, new_id=new_id, random=Random(1), failpoints=Failpoints()
-    )
+    commitments = Commitments(ledger, clock=clock, new_id=new_id, random=Random(1), failpoints=Failpoints())
     bookings = Bookings(lot=settings.lot, ledger=ledger, commitments=commitments, clock=clock)
     entering = Entering(
         lot=settings.lot,

@@ -92,14 +92,11 @@ async def _linked(centre: str, one: Enrolled, folder: Path) -> AsyncIterator[Led
     commitments = Commitments(
         ledger,
         clock=clock,
-        lower_bound=clock.now,
         new_id=lambda: str(uuid4()),
         random=Random(one.lot.id),
         failpoints=failpoints,
     )
-    owners = Owners(
-        ledger, clock=clock, lower_bound=clock.now, new_id=lambda: str(uuid4()), failpoints=failpoints
-    )
+    owners = Owners(ledger, clock=clock, new_id=lambda: str(uuid4()), failpoints=failpoints)
     documents = Configuration(
         ledger=ledger,
         now=clock.now,

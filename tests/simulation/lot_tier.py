@@ -156,7 +156,6 @@ class Boot:
         self.commitments = Commitments(
             ledger,
             clock=clock,
-            lower_bound=clock.released_before,
             new_id=new_id,
             random=random,
             failpoints=failpoints,
@@ -169,9 +168,7 @@ class Boot:
             clock=clock,
             own_key=office.own_key,
         )
-        self.owners = Owners(
-            ledger, clock=clock, lower_bound=clock.released_before, new_id=new_id, failpoints=failpoints
-        )
+        self.owners = Owners(ledger, clock=clock, new_id=new_id, failpoints=failpoints)
         configuration = Configuration(
             ledger=ledger,
             now=clock.now,

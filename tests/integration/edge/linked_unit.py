@@ -85,14 +85,11 @@ class Unit:
         self.commitments = Commitments(
             ledger,
             clock=clock,
-            lower_bound=clock.now,
             new_id=lambda: str(uuid4()),
             random=Impatient(1),
             failpoints=failpoints,
         )
-        self.owners = Owners(
-            ledger, clock=clock, lower_bound=clock.now, new_id=lambda: str(uuid4()), failpoints=failpoints
-        )
+        self.owners = Owners(ledger, clock=clock, new_id=lambda: str(uuid4()), failpoints=failpoints)
         self.documents = Configuration(
             ledger=ledger,
             now=clock.now,

@@ -43,7 +43,6 @@ async def test_vote_and_acknowledgement_leave_when_the_disk_has_them_and_not_bef
     commitments = Commitments(
         ledger,
         clock=clock,
-        lower_bound=clock.now,
         new_id=lambda: str(uuid4()),
         random=Random(1),
         failpoints=Failpoints(),

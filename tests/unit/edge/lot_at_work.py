@@ -209,7 +209,6 @@ class LotAtWork:
         self.commitments = Commitments(
             ledger,
             clock=clock,
-            lower_bound=clock.released_before,
             new_id=self.new_id,
             random=Random(1),
             failpoints=self.failpoints,

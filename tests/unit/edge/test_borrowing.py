@@ -37,7 +37,6 @@ class Centre:
         owners = Owners(
             self.lot.ledger,
             clock=clock,
-            lower_bound=clock.now,
             new_id=self.lot.new_id,
             failpoints=Failpoints(),
         )

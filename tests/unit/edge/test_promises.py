@@ -126,7 +126,6 @@ def over_count(lot: LotAtWork) -> float:
         owners=Owners(
             lot.ledger,
             clock=lot.premises.clock,
-            lower_bound=lot.premises.clock.now,
             new_id=lambda: "t",
             failpoints=Failpoints(),
         ),
