@@ -96,7 +96,7 @@ class BleReceiver:
             try:
                 async with asyncio.timeout(BUS_S):
                     await scanner.stop()
-            except (*WHAT_BLUEZ_RAISES, AssertionError) as wrong:
+            except (*WHAT_BLUEZ_RAISES, AssertionError) as wrong:  # bleak asserts that its bus is still there
                 LOG.warning("scanner_did_not_stop", driver=self._name, error=str(wrong))
 
     async def _switch_off_and_on(self) -> None:
