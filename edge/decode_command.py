@@ -24,6 +24,8 @@ EXAMPLES = """\
 examples:
   lotgate decode --format lorawan --device bosch/tps110 --fport 1 01
   lotgate decode --format chirpstack --device nwave/nps405 < message.json
+  lotgate decode --format zigbee2mqtt --topic zigbee2mqtt/gate '{"contact": true}'
+  lotgate decode --format sparkplug --topic spBv1.0/STATE/lot-7 --raw '{"online": true, "timestamp": 1}'
   lotgate decode --format serial --reader em4100 0230313030363345394145323503
   lotgate decode --list
 """
