@@ -1,4 +1,4 @@
-"""`lotgate decode` over the collection of vectors beside this repository, where it is there: the formats that come over MQTT."""
+"""`lotgate decode` over the collection of vectors beside this repository, where it is there: the formats of MQTT, of readers and of cameras."""
 
 from __future__ import annotations
 
@@ -73,6 +73,31 @@ def test_a_message_of_zigbee2mqtt(
 ) -> None:
     arguments = ["--format", "zigbee2mqtt", "--topic", vector["topic"]]
     _assert_says(_decode(capsys, *arguments, given=vector["payload"].encode()), vector["expected"])
+
+
+@pytest.mark.parametrize(("file", "vector"), _params("serial/*.json"))
+def test_a_readers_line_of_which_nobody_says_the_style(
+    capsys: pytest.CaptureFixture[str], file: str, vector: dict[str, Any]
+) -> None:
+    assert file == "lines"
+    switch = ["--code-id"] if "code_id" in vector["expected"] else []
+    expected = {"error": ""} if vector["expected"].get("parity_ok") is False else vector["expected"]
+    _assert_says(_decode(capsys, "--format", "serial", *switch, vector["bytes_hex"]), expected)
+
+
+@pytest.mark.parametrize(("file", "vector"), _params("anpr/*.json"))
+def test_a_cameras_request_of_which_nobody_says_the_vendor(
+    capsys: pytest.CaptureFixture[str], file: str, vector: dict[str, Any]
+) -> None:
+    body = (SHARED / "anpr" / vector["body_file"]).read_bytes()
+    said = _decode(capsys, "--format", "anpr", "--content-type", vector["content_type"], given=body)
+    expected = vector["expected"]
+    plain = {name: value for name, value in expected.items() if name not in {"events", "readings"}}
+    _assert_says(said, plain)
+    for name in ("events", "readings"):
+        assert len(said.get(name, ())) == len(expected[name]) if name in expected else True
+    if "error" not in expected:
+        assert _decode(capsys, "--format", "anpr", given=body) == said
 
 
 def _births_before() -> Iterator[Any]:
