@@ -72,7 +72,7 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     ),
     "osdp": (bytes.fromhex("537f0d00046e00802500006e38"), bytes.fromhex("53e50700014080")),
     "anpr": tuple(camera(SEEN).body for camera in CAMERAS.values()),
-    "serial": (b"\x0210063E9AE25\x03", b"T1 \r]Q1T2\r"),
+    "serial": (b"\x02010063E9AE25\x03", b"T1 \r]Q1T2\r"),
 }
 WRAPPED = ReaderTalk(wrapping=Wrapping(prefix="%", suffix="?", checksum=Checksum.XOR))
 LINES: dict[ReaderStyle, bytes] = {
