@@ -15,11 +15,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, Union
 
-from drivers.errors import CommandRefused, CommandUnanswered, DeviceUnreachable, DriverMisconfigured
+from pydantic import Field, create_model
+
+from drivers.errors import CommandRefused, CommandUnanswered, DeviceUnreachable
 from drivers.ports import Command, Condition, ConditionReading, Done, Driver, ShowPlaces, Sink
-from drivers.settings import read_settings
+from drivers.settings import DriverSettings, read_settings
 from drivers.sign.outputs import NOTHING_KNOWN, OutputSettings, Picture, Shown
 from drivers.sign.over_modbus import ModbusSignSettings, modbus_sign
 from drivers.sign.over_mqtt import MqttSignSettings, mqtt_sign
@@ -200,19 +202,42 @@ def _answer(waiting: list[asyncio.Future[str]], complaint: str) -> None:
     waiting.clear()
 
 
+WIRES: Mapping[str, type[SignSettings]] = {
+    "serial": SerialSignSettings,
+    "modbus": ModbusSignSettings,
+    "mqtt": MqttSignSettings,
+}
+
+
+def _any_sign() -> type[DriverSettings]:
+    """Every key that a sign's table may have, for an editor and for a misspelt one; what belongs together is each wire's own business."""
+    annotations: dict[str, tuple[object, ...]] = {}
+    described: dict[str, Any] = {}
+    for model in WIRES.values():
+        for name, field in model.model_fields.items():
+            annotations[name] = (*annotations.get(name, ()), field.annotation)
+            described[name] = Field(default=None, description=field.description)
+    fields: dict[str, Any] = {
+        name: (Union[(*annotations[name], None)], described[name]) for name in annotations
+    }
+    over = Field(description='"serial", "modbus" or "mqtt"')
+    fields["over"] = (Literal["serial", "modbus", "mqtt"], over)
+    return create_model("AnySign", __base__=DriverSettings, **fields)
+
+
+ANY_SIGN = _any_sign()
+
+
 def make(name: str, settings: Mapping[str, object]) -> Driver:
     """Make the driver of one sign, see `DriverFactory`: the key `over` says on which wire it hangs."""
-    match settings.get("over"):
+    read_settings(ANY_SIGN, settings)
+    match settings["over"]:
         case "serial":
             serial = read_settings(SerialSignSettings, settings)
             return Sign(name, serial, partial(serial_sign, serial))
         case "modbus":
             modbus = read_settings(ModbusSignSettings, settings)
             return Sign(name, modbus, partial(modbus_sign, modbus))
-        case "mqtt":
+        case _:
             mqtt = read_settings(MqttSignSettings, settings)
             return Sign(name, mqtt, partial(mqtt_sign, mqtt))
-        case other:
-            raise DriverMisconfigured(
-                "over", f"{other!r} is no wire of a sign", '"serial", "modbus" or "mqtt"'
-            )
