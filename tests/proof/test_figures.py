@@ -38,3 +38,20 @@ def test_a_backlog_of_fourteen_days_drains_in_time_and_lanes_go_on() -> None:
 @pytest.mark.proof
 def test_an_idle_agent_is_small_and_starts_quickly_on_fourteen_days_of_log() -> None:
     figures_of("idle_agent")
+
+
+@pytest.mark.proof
+def test_an_agent_with_nothing_to_do_takes_less_than_a_hundredth_of_a_core() -> None:
+    """Complaints row 22."""
+    figures_of("idle_cpu")
+
+
+@pytest.mark.proof
+def test_two_thousand_sensors_lose_nothing_over_restarts_of_the_broker_and_kills_of_the_agent() -> None:
+    """Complaints rows 22 and 26."""
+    figures_of("soak")
+
+
+@pytest.mark.proof
+def test_sensors_that_lie_are_found_and_honest_ones_left_alone() -> None:
+    figures_of("liars")
