@@ -137,8 +137,8 @@ class Disk:
         return found
 
     def end(self) -> None:
-        """Nobody asks any more."""
-        _below_sqlite().disks.pop(str(self.folder), None)
+        """Nobody asks any more; what a connection of the dead still writes reaches the real file and nothing else."""
+        _below_sqlite().forget(self)
 
     def _file(self, path: str) -> _File | None:
         name = path[len(str(self.folder)) + 1 :]
@@ -166,6 +166,11 @@ class _BelowSqlite:
         self._files: dict[int, tuple[Disk, _File]] = {}
         self.disks: dict[str, Disk] = {}
         self._library.sqlite3_vfs_register(ctypes.byref(self._vfs), 1)
+
+    def forget(self, disk: Disk) -> None:
+        """A disk is over, and all that is remembered of its files."""
+        self.disks.pop(str(disk.folder), None)
+        self._files = {file: known for file, known in self._files.items() if known[0] is not disk}
 
     def _pointer(self, function: Callable[..., int]) -> int | None:
         self._kept.append(function)
@@ -197,22 +202,26 @@ class _BelowSqlite:
             write, truncate = _Write(methods.xWrite), _Truncate(methods.xTruncate)
 
             def on_write(file: int, data: int, amount: int, offset: int) -> int:
-                disk, kept = self._files[file]
-                if disk.full:
-                    return FULL
-                kept.since.append((offset, ctypes.string_at(data, amount)))
+                known = self._files.get(file)
+                if known is not None:
+                    if known[0].full:
+                        return FULL
+                    known[1].since.append((offset, ctypes.string_at(data, amount)))
                 return int(write(file, data, amount, offset))
 
             def on_truncate(file: int, length: int) -> int:
-                self._files[file][1].since.append((length, None))
+                known = self._files.get(file)
+                if known is not None:
+                    known[1].since.append((length, None))
                 return int(truncate(file, length))
 
             def on_sync(file: int, flags: int) -> int:
-                disk, kept = self._files[file]
-                if disk.full:
-                    return FULL
-                kept.synced()
-                disk.syncs += 1
+                known = self._files.get(file)
+                if known is not None:
+                    if known[0].full:
+                        return FULL
+                    known[1].synced()
+                    known[0].syncs += 1
                 return OK
 
             methods.xWrite = self._pointer(_Write(on_write))
