@@ -191,6 +191,14 @@ class SwitchOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RememberEpoch:
+    """Let the controller of `device` remember the highest epoch of a gateway that it was told; `Done.reference` is what it remembered before."""
+
+    device: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrintSlip:
     """Print a ticket or a receipt at `device`, and cut it: a title, lines, and `code` as a QR code where there is one.
 
@@ -251,7 +259,15 @@ class TellSensor:
 
 
 Command = (
-    MoveArm | TakePayment | LookupPayment | SwitchOutput | PrintSlip | ShowPlaces | ShowSignal | TellSensor
+    MoveArm
+    | TakePayment
+    | LookupPayment
+    | SwitchOutput
+    | RememberEpoch
+    | PrintSlip
+    | ShowPlaces
+    | ShowSignal
+    | TellSensor
 )
 
 

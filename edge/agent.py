@@ -16,6 +16,7 @@ from typing import Protocol
 
 import structlog
 
+from edge.barrier_witness import BarrierWitness
 from edge.clock_record import ClockRecord
 from edge.commitments import Commitments
 from edge.crew import Crew
@@ -55,6 +56,7 @@ class Agent:
     crew: Crew
     reload: Reload
     signs: SignPictures
+    witness: BarrierWitness
     suspects: Suspects
     promises: Promises
     housekeeping: Housekeeping
@@ -116,6 +118,7 @@ class Agent:
             self.crew.run(),
             self.reload.run(),
             self.signs.run(),
+            self.witness.run(),
             self.suspects.run(),
         ]
         return parts if self.link is None else [*parts, self.link.run()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from time import monotonic
@@ -20,6 +20,7 @@ from edge.agent import Agent
 from edge.api.app import make_app
 from edge.api.devices import Device, Role
 from edge.api.pages.renderer import Site
+from edge.barrier_witness import BarrierWitness
 from edge.bookings import Bookings
 from edge.centre import Centre
 from edge.centre_tls import context_for
@@ -59,7 +60,7 @@ from edge.price_list import PriceList
 from edge.promises import Promises
 from edge.reader_signals import ReaderSignals
 from edge.reload import Reload
-from edge.settings import LaneSettings, Settings
+from edge.settings import DriverSettings, LaneSettings, Settings
 from edge.sign_pictures import SignPictures
 from edge.slips import PrintingWork
 from edge.store.cipher import PlateKeys
@@ -373,6 +374,9 @@ def make_agent(
         signs=SignPictures(
             lot=settings.lot, ledger=ledger, signs=switchboard.signs, ask=switchboard.ask_terminal
         ),
+        witness=BarrierWitness(
+            ledger=ledger, controllers=_remembering(settings.drivers), ask=switchboard.ask_terminal
+        ),
         suspects=suspects,
         promises=Promises(
             ledger=ledger,
@@ -401,6 +405,12 @@ def _printing(work: LaneWork, lane: LaneSettings, settings: Settings, switchboar
     if lane.printer is None:
         return work
     return PrintingWork(work=work, lot=settings.lot, printer=lane.printer, ask=switchboard.ask_terminal)
+
+
+def _remembering(drivers: Sequence[DriverSettings]) -> tuple[str, ...]:
+    """The controllers that have a register for the epoch."""
+    buses = [driver.own for driver in drivers if driver.own.get("epoch_register") is not None]
+    return tuple(str(unit) for own in buses for unit in own.get("units", ()))
 
 
 def _limits(lane: LaneSettings) -> LaneLimits:

@@ -9,7 +9,7 @@ Before an arm is driven down its safety loop is read once more, in the same turn
 When the driver ends, for whatever reason, nothing is known any more, and it says so.
 
 Register map (each setting can be changed): coils 0 open, 1 close, 2 stop, 3 watchdog; discrete inputs 0 arm down, 1 arm
-up, 2 arming loop, 3 safety loop, 4 button, 5 fault.
+up, 2 arming loop, 3 safety loop, 4 button, 5 fault. A controller with a register to spare remembers the highest epoch of a gateway in it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from typing import Annotated
 from pydantic import Field, model_validator
 from pymodbus.pdu import ModbusPDU
 from pymodbus.pdu.bit_message import ReadDiscreteInputsRequest, WriteSingleCoilRequest
+from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, WriteSingleRegisterRequest
 
 from drivers.errors import CommandRefused, CommandUnanswered, DeviceUnreachable
 from drivers.modbus.bus import BITS_PER_CHARACTER, Bus, Turn, silence_s
-from drivers.ports import Command, Done, Driver, Input, InputReading, Move, MoveArm, Sink
+from drivers.ports import Command, Done, Driver, Input, InputReading, Move, MoveArm, RememberEpoch, Sink
 from drivers.serial_port.port import LineSettings
 from drivers.settings import DriverSettings, read_settings
 
+MOST_EPOCHS = 0xFFFF
 POLL_CHARACTERS = 8 + 6  # a read request of 8 bytes and its answer of 6, for up to 8 contacts
 
 UnitId = Annotated[int, Field(ge=1, le=247)]
@@ -91,6 +93,10 @@ class BarrierSettings(LineSettings):
         default=CoilSettings(), description="coil addresses of open, close, stop, watchdog"
     )
     inputs: InputSettings = Field(default=InputSettings(), description="discrete input addresses, by contact")
+    epoch_register: Address | None = Field(
+        default=None,
+        description="a holding register, 0 when new, in which each controller remembers the gateway's epoch",
+    )
     inverted: frozenset[Input] = Field(
         default=frozenset(), description="contacts that are open where others close"
     )
@@ -154,13 +160,33 @@ class ModbusBarrier:
                 self._tell_unknown(unit, sink, now)
 
     async def command(self, command: Command, *, timeout_s: float) -> Done:
-        """Write the coil of a move and verify its echo, see `Driver.command`."""
+        """Write the coil of a move and verify its echo, or the epoch's register, see `Driver.command`."""
+        if isinstance(command, RememberEpoch):
+            return await self._remember(command, timeout_s)
         if not isinstance(command, MoveArm) or command.device not in self._settings.units:
             raise CommandRefused(f"nobody on this bus can do {command}")
         coil = self._coil(command.move)
         return await self._in_turn(
             timeout_s, command.device, lambda turn: self._move(turn, command.device, command.move, coil)
         )
+
+    async def _remember(self, command: RememberEpoch, timeout_s: float) -> Done:
+        register, device = self._settings.epoch_register, command.device
+        if register is None or device not in self._settings.units or not 0 <= command.epoch <= MOST_EPOCHS:
+            raise CommandRefused(f"nobody on this bus can do {command}")
+        unit, within_s = self._settings.units[device], self._settings.command_ms / 1_000
+
+        async def work(turn: Turn) -> Done:
+            read = ReadHoldingRegistersRequest(address=register, count=1, dev_id=unit)
+            remembered = (await turn.ask(read, within_s=within_s)).registers[0]
+            if remembered < command.epoch:
+                write = WriteSingleRegisterRequest(address=register, registers=[command.epoch], dev_id=unit)
+                echo = await turn.ask(write, within_s=within_s)
+                if (echo.address, echo.registers) != (register, [command.epoch]):
+                    raise CommandUnanswered(f"{device} echoed another register: who knows what it keeps")
+            return Done(reference=str(remembered))
+
+        return await self._in_turn(timeout_s, device, work)
 
     async def _in_turn(self, timeout_s: float, device: str, work: Callable[[Turn], Awaitable[Done]]) -> Done:
         """Do something that belongs together in one turn on the bus.

@@ -85,6 +85,8 @@ class RelaySettings(BarrierSettings):
             raise ValueError(f"a board has relays 0 to {RELAYS_OF_A_BOARD - 1}, there is no {beyond[0]}")
         if len(set(named)) < len(named):
             raise ValueError("two things hang on one relay")
+        if self.epoch_register is not None:
+            raise ValueError("a relay board has no register for the epoch")
         if self.pulse_ms % A_TENTH_MS:
             raise ValueError(f"pulse_ms is {self.pulse_ms}, the board knows hundreds of milliseconds")
         return self

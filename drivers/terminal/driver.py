@@ -20,8 +20,11 @@ from pydantic import Field, ValidationError
 from drivers.errors import CommandRefused, CommandUnanswered, DeviceUnreachable, MalformedInput, NeverHeardOf
 from drivers.ports import Command, Done, Driver, LookupPayment, MalformedReading, Sink, TakePayment
 from drivers.serial_port.port import LineSettings, SerialPort
+from drivers.serial_port.tap import Tap
 from drivers.settings import read_settings
 from drivers.terminal.messages import LONGEST_LINE, Answer, Lookup, Pay, Ping, Result, read_answer
+
+MOST_MALFORMED_A_SECOND = 20
 
 
 class TerminalSettings(LineSettings):
@@ -48,7 +51,8 @@ class PaymentTerminal:
     async def run(self, sink: Sink) -> None:
         """Keep the line open and ping until cancelled, see `Driver.run`."""
         answers: dict[str, asyncio.Future[Answer]] = {}
-        port = SerialPort(self._settings, _LineCutter(self._name, sink, answers).hear)
+        cutter = _LineCutter(self._name, sink, answers)
+        port = SerialPort(self._settings, cutter.hear)
         self._wire = _Wire(port, answers)
         try:
             while not port.lost.done():
@@ -58,6 +62,7 @@ class PaymentTerminal:
         finally:
             self._wire = None
             port.close()
+            cutter.close()
 
     async def command(self, command: Command, *, timeout_s: float) -> Done:
         """Take or look up a payment, see `Driver.command` and `LookupPayment`."""
@@ -117,8 +122,12 @@ class _LineCutter:
     def __init__(self, name: str, sink: Sink, answers: dict[str, asyncio.Future[Answer]]) -> None:
         self._name = name
         self._sink = sink
+        self._tap = Tap(name, sink, MOST_MALFORMED_A_SECOND)
         self._answers = answers
         self._rest = b""
+
+    def close(self) -> None:
+        self._tap.close()
 
     def hear(self, data: bytes) -> None:
         *lines, rest = (self._rest + data).split(b"\n")
@@ -133,7 +142,7 @@ class _LineCutter:
             malformed = MalformedReading(
                 device=self._name, field=wrong.field, problem=wrong.problem, raw=line[:LONGEST_LINE]
             )
-            self._sink.deliver(malformed)
+            self._tap.take(malformed)
             return
         self._sink.alive()
         waiting = self._answers.get(answer.key or "")

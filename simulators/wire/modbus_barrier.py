@@ -16,6 +16,12 @@ from pymodbus.pdu.bit_message import (
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
 )
+from pymodbus.pdu.register_message import (
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
+)
 
 from drivers.ports import Input, Move
 from simulators.barrier import BarrierHardware
@@ -25,6 +31,7 @@ from simulators.wire.pty import Pty
 INPUTS = (Input.ARM_DOWN, Input.ARM_UP, Input.ARMING_LOOP, Input.SAFETY_LOOP, Input.BUTTON, Input.FAULT)
 COILS = {0: Move.OPEN, 1: Move.CLOSE, 2: Move.STOP}
 WATCHDOG_COIL = 3
+EPOCH_REGISTER = 0
 
 
 class ModbusBarrierBus:
@@ -36,6 +43,7 @@ class ModbusBarrierBus:
         self.mute: set[int] = set()
         self.polls = dict.fromkeys(units, 0)
         self.watchdogs = dict.fromkeys(units, 0)
+        self.epochs = dict.fromkeys(units, 0)
         self._line = ModbusLine(pty, self._heard)
         self._units = units
         self._monotonic = monotonic
@@ -58,6 +66,11 @@ class ModbusBarrierBus:
             return self._read(request, barrier)
         if isinstance(request, WriteSingleCoilRequest):
             return self._write(request, barrier)
+        if request.address == EPOCH_REGISTER and isinstance(request, ReadHoldingRegistersRequest):
+            return ReadHoldingRegistersResponse(registers=[self.epochs[request.dev_id]])
+        if request.address == EPOCH_REGISTER and isinstance(request, WriteSingleRegisterRequest):
+            self.epochs[request.dev_id] = request.registers[0]
+            return WriteSingleRegisterResponse(address=EPOCH_REGISTER, registers=request.registers)
         return ExceptionResponse(request.function_code, ExcCodes.ILLEGAL_FUNCTION)
 
     def _read(self, request: ReadDiscreteInputsRequest, barrier: BarrierHardware) -> ModbusPDU:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drivers.errors import CommandRefused, CommandUnanswered, DriverMisconfigured
-from drivers.ports import Input, InputReading, Move, MoveArm
+from drivers.ports import Input, InputReading, Move, MoveArm, RememberEpoch
 from drivers.registry import make_driver
 from tests.contract.drivers.ears import Ears
 from tests.contract.drivers.rigs import BarrierRig
@@ -119,6 +119,18 @@ async def test_a_command_waits_for_one_transaction_and_not_for_a_round(tmp_path:
 async def test_the_watchdog_is_fed_at_each_unit(tmp_path: Path) -> None:
     async with bus(tmp_path, watchdog_ms=50) as (rig, ears):
         await ears.until(lambda: all(count >= 3 for count in rig.wire.watchdogs.values()))
+
+
+async def test_a_controller_remembers_the_highest_epoch_that_it_was_told(tmp_path: Path) -> None:
+    async with bus(tmp_path, epoch_register=0) as (rig, _):
+        for epoch, before, after in ((3, 0, 3), (3, 3, 3), (2, 3, 3), (7, 3, 7)):
+            told = await rig.driver.command(RememberEpoch(device="south", epoch=epoch), timeout_s=5)
+            assert (told.reference, rig.wire.epochs) == (str(before), {1: 0, 2: after, 3: 0})
+        with pytest.raises(CommandRefused):
+            await rig.driver.command(RememberEpoch(device="south", epoch=70_000), timeout_s=5)
+    async with bus(tmp_path) as (rig, _):
+        with pytest.raises(CommandRefused):
+            await rig.driver.command(RememberEpoch(device="south", epoch=1), timeout_s=5)
 
 
 async def test_a_contact_that_opens_where_others_close_is_turned_round(tmp_path: Path) -> None:
