@@ -40,6 +40,8 @@ UNREAD = {"cloud.reservations.ownership_broken": {"id"}, "cloud.reservations.loc
 """Columns of answers that nobody reads."""
 
 PATH = "SET search_path = virtual, pg_catalog, public"
+PATIENT = "SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0"
+"""A busy machine is no failure."""
 TELL_TIME = "SELECT set_config('lotgate.now', %s, false)"
 
 _NESTED = re.compile(r"\([^()]*\)")
@@ -57,6 +59,7 @@ class TwinDatabase(MemoryDatabase):
         super().__init__(now)
         self._sql = connect(url)
         self._sql.execute(PATH)
+        self._sql.execute(PATIENT)
         self._sql.execute("LISTEN lotgate_commit")
         self._sql.add_notify_handler(lambda notice: self._heard.append(notice.payload))
         self._heard: list[str] = []
