@@ -13,6 +13,9 @@ from cloud.database import connect
 from edge.owners import IN_AFTER_COMMIT, IN_BEFORE_COMMIT, OUT_AFTER_COMMIT, OUT_BEFORE_COMMIT
 from tests.proof.two_tiers import WITHIN_S, TwoTiers
 
+GIVING = (OUT_BEFORE_COMMIT, OUT_AFTER_COMMIT)
+CREDITING = (IN_BEFORE_COMMIT, IN_AFTER_COMMIT)
+
 
 @pytest_asyncio.fixture
 async def tiers(database_url: str, tmp_path: Path) -> AsyncIterator[TwoTiers]:
@@ -46,7 +49,7 @@ async def agreed(tiers: TwoTiers, *, clouds: int) -> None:
 
 
 async def test_a_lot_that_dies_around_a_transfer_gives_and_credits_each_spot_once(tiers: TwoTiers) -> None:
-    for label in (OUT_BEFORE_COMMIT, OUT_AFTER_COMMIT):
+    for label in GIVING:
         await tiers.start_agent(label, serving=False)
         await tiers.dies("agent")
     await tiers.start_agent()
@@ -57,7 +60,7 @@ async def test_a_lot_that_dies_around_a_transfer_gives_and_credits_each_spot_onc
     await tiers.stop_agent()
     await tiers.set_share("0")
     assert list(at_the_centre(tiers).values()).count("in_flight") == share
-    for label in (IN_BEFORE_COMMIT, IN_AFTER_COMMIT):
+    for label in CREDITING:
         await tiers.start_agent(label, serving=False)
         await tiers.dies("agent")
     await tiers.start_agent()
