@@ -2,7 +2,8 @@
 
 A camera that is not answered sends again, over a restart of ours too, and by then the lane may wait for the next car: a plate that is told twice
 would be taken for that car's. So each event's key is kept with the readings' other keys, blinded (an event's name is made of its plate), and
-the camera is answered when that is on disk. The lane hears first: a power cut between the two leaves the event unknown, and it is sent again.
+the camera is answered when that is on disk. The lane hears first, and what it decides at once is written before the key, in order: a power cut
+leaves the event unknown, and it is sent again, or decided on.
 """
 
 from __future__ import annotations
@@ -31,8 +32,7 @@ class PlateEvents:
     def take(self, reading: PlateReading, present: Callable[[Presented], None]) -> asyncio.Future[None]:
         """Let the lane hear a plate that is new; the future resolves when a repetition would be known as one.
 
-        Raises:
-            LedgerFull: the disk could not be written for very long; the camera keeps the event.
+        It fails with `LedgerFull` where the disk could not be written for very long: the camera keeps the event.
         """
         key = None if reading.key is None else self.plates.blind(reading.key)
         if key is not None and (reading.device, key) in self.ledger.keys:
@@ -43,9 +43,12 @@ class PlateEvents:
         )
         if key is None:
             return self.ledger.durable()
-        kept = self.ledger.commit(Change(reading_keys=(ReadingKey(source=reading.device, key=key),)))
         self.ledger.keys.add(reading.device, key)
-        return kept
+        # A task of its own: the lane's, which has begun before, commits its decision first.
+        return asyncio.get_running_loop().create_task(self._keep(ReadingKey(source=reading.device, key=key)))
+
+    async def _keep(self, key: ReadingKey) -> None:
+        await self.ledger.commit(Change(reading_keys=(key,)))
 
 
 def put_right(reading: PlateReading) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -10,6 +11,7 @@ from drivers.ports import PlateReading
 from edge.lanes import LaneEvent
 from edge.plate_events import PlateEvents, put_right
 from edge.store.cipher import PlateKeys
+from edge.store.store import NumberedChange
 from edge.visit import Presented
 from parking.decision import Reason
 from parking.ids import StayId
@@ -103,3 +105,22 @@ def test_a_plate_is_put_right_where_the_camera_says_whose_it_is(
     read: str, country: str | None, presented: str
 ) -> None:
     assert put_right(reading("event-1", country=country, plate=read)) == presented
+
+
+async def test_what_the_lane_decides_at_once_is_written_before_the_events_name(lot: LotAtWork) -> None:
+    """So no power cut leaves an event that counts as heard, and a car that was never let in."""
+    written: list[str] = []
+    deciding: list[asyncio.Task[object]] = []
+    write = lot.disk._commit
+
+    def noted(batch: Sequence[NumberedChange]) -> None:
+        written.extend("name" if one.change.reading_keys else "stay" for one in batch)
+        write(batch)
+
+    def present(presented: Presented) -> None:
+        deciding.append(asyncio.create_task(lot.come(presented)))
+
+    lot.disk._commit = noted
+    await events(lot).take(reading("event-1"), present)
+    await asyncio.gather(*deciding)
+    assert written == ["stay", "name"]
