@@ -119,9 +119,7 @@ class Sign:
     def _current(self) -> Picture | None:
         """The picture to be shown now; None: leave everything as it is."""
         now = asyncio.get_running_loop().time()
-        if self._picture_at is None:
-            return NOTHING_KNOWN
-        if now - self._picture_at < self._settings.stale_after_s:
+        if self._picture_at is not None and now - self._picture_at < self._settings.stale_after_s:
             return self._picture
         return None if self._settings.when_stale == "keep" else NOTHING_KNOWN
 

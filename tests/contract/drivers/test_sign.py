@@ -80,6 +80,9 @@ async def test_or_it_stays_as_the_settings_say(tmp_path: Path) -> None:
         await rig.driver.command(PICTURE, timeout_s=5)
         await asyncio.sleep(0.2)
         assert rig.wire.shown["1"] == " 12"
+    fresh = SerialSignRig(tmp_path, when_stale="keep", check_every_s=0.05)
+    async with at_work(fresh):
+        assert fresh.wire.frames == 0, "an agent that starts and knows nothing yet changes nothing either"
 
 
 async def test_a_sign_that_refuses_is_told_and_put_right_once_it_takes_it(tmp_path: Path) -> None:
