@@ -14,6 +14,10 @@ from tests.fuzz.harness import Figures, Hang, fuzz, keep, progress
 SECONDS_A_DECODER = float(os.environ.get("LOTGATE_FUZZ_S", "60"))
 A_FEW = 25
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Generating overly large repr"
+)  # of a find, which it would hide
+
 
 def test_every_device_and_every_format_is_fuzzed() -> None:
     assert {f"lorawan {name}" for name in devices()} | (set(FORMATS) - {"lorawan"}) <= set(DECODERS)
