@@ -56,6 +56,14 @@ def test_every_reason_is_said_in_every_language(reason: Reason) -> None:
         assert "<h1" in RENDERER.parts(replace(ENTRY, screen=screen, reason=reason), DE)["main"]
 
 
+def test_a_driver_whose_ticket_is_not_on_paper_is_told_that_the_code_is_all_there_is() -> None:
+    printed = replace(ENTRY, screen=Screen.TICKET, ticket=TICKET)
+    not_printed = replace(printed, ticket=replace(TICKET, printed=False))
+    assert "Take the ticket" in RENDERER.parts(printed, EN)["main"]
+    assert "No paper ticket" in RENDERER.parts(not_printed, EN)["main"]
+    assert "Kein Papierticket" in RENDERER.parts(not_printed, DE)["main"]
+
+
 def test_the_button_that_pays_carries_the_amount() -> None:
     main = RENDERER.parts(SCREENS["exit-price"], EN)["main"]
     assert re.search(r'id="do-pay">.*Pay £12\.00', main)
