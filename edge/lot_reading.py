@@ -273,10 +273,15 @@ class _Reading:
         return [(where, device, spot) for device, spot in rows]
 
     def _own(self, table: DriverTable) -> Mapping[str, Any]:
-        return {
-            key: self._expanded(value) if isinstance(value, str) else value
-            for key, value in table.own.items()
-        }
+        return {key: self._expanded_within(value) for key, value in table.own.items()}
+
+    def _expanded_within(self, value: Any) -> Any:
+        """The value with every text in it expanded, however deep a driver's table is."""
+        if isinstance(value, str):
+            return self._expanded(value)
+        if isinstance(value, Mapping):
+            return {key: self._expanded_within(each) for key, each in value.items()}
+        return [self._expanded_within(each) for each in value] if isinstance(value, list) else value
 
     def _read(self, name: str) -> Path:
         return self._folder / self._expanded(name)

@@ -52,10 +52,20 @@ def rehearsed(
 
 
 def _wired_here(table: Mapping[str, Any], cable: Path, broker_port: int) -> dict[str, Any]:
-    """A driver's table on the folder's own wires: a serial line by its file, a broker by its port."""
+    """A driver's table on the folder's own wires: a serial line by its file, a broker by its port, pins without a chip, keys beside them."""
+    if table.get("kind") == "gpio":
+        units = {
+            name: {key: value for key, value in unit.items() if key != "inverted"}
+            for name, unit in table["units"].items()
+        }
+        # A mocked pin rests open: where open means an alarm there would be one.
+        return {**table, "factory": "mock", "units": units}
+    if "key_files" in table:
+        keys = {unit: str(cable.with_name(f"{unit}.key")) for unit in table["key_files"]}
+        table = {**table, "key_files": keys}
     if isinstance(table.get("port"), str):
         return {**table, "port": str(cable)}
-    if "topics" not in table and "topic" not in table:
+    if "topics" not in table and table.get("over") != "mqtt":
         return dict(table)
     kept = {key: value for key, value in table.items() if key not in OF_THE_PLACE}
     return {**kept, "host": "127.0.0.1", "port": broker_port}
@@ -76,6 +86,10 @@ def write_rehearsal(config: Path, folder: Path, *, broker_port: int, seed: int) 
         raise PlanRefused(
             f"{config}: {type(wrong).__name__} {wrong}: run lotgate edge check first"
         ) from wrong
+    (folder / "dev").mkdir(parents=True, exist_ok=True)
+    for table in copied["drivers"].values():
+        for key_file in table.get("key_files", {}).values():
+            Path(key_file).write_text(f"{draw.getrandbits(128):032x}\n", encoding="utf-8")
     written = folder / "lot.toml"
     written.write_text(toml_text(copied), encoding="utf-8")
     sidecar = {"traffic": {"plates": 1.0 if _by_plate_alone(lot) else 0.25}, "tokens": tokens}

@@ -233,3 +233,9 @@ def test_a_plate_camera_without_its_token_and_lane_is_named_with_what_to_add(tmp
     )
     _, problems = check(written(tmp_path, SMALL + camera + device), {})
     assert problems == []
+
+
+def test_the_folders_of_systemd_stand_for_themselves_however_deep_a_drivers_table_is() -> None:
+    settings = read_settings_file(CONFIG / "permit-only.toml", {"CREDENTIALS_DIRECTORY": "/run/keys"})
+    (readers,) = (driver for driver in settings.drivers if driver.name == "readers")
+    assert readers.own["key_files"] == {"reader-in": "/run/keys/osdp-in", "reader-out": "/run/keys/osdp-out"}
