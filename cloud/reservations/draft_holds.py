@@ -9,6 +9,7 @@ sees what the first one did, and a draft without its hold is a draft like any ot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -97,10 +98,16 @@ class DraftHolds:
         async with self._database.connection() as connection, connection.transaction():
             rows = await (await connection.execute(QUERIES["holds_give_back"], scope)).fetchall()
         for region, lot in sorted({(str(row["region"]), row["lot_id"]) for row in rows}, key=str):
-            async with self._database.connection() as connection, connection.transaction():
-                await hold_lot(connection, lot)
-                await self._recount(connection, region, lot)
+            # Whoever holds the lot for so long changes it, and counts it himself.
+            with suppress(LockNotAvailable):
+                await self._recounted(region, lot)
         return len(rows)
+
+    async def _recounted(self, region: str, lot: UUID) -> None:
+        async with self._database.connection() as connection, connection.transaction():
+            await connection.execute(QUERIES["lock_within"], {"ms": f"{LOCK_WITHIN_MS}ms"})
+            await hold_lot(connection, lot)
+            await self._recount(connection, region, lot)
 
     async def _recount(self, connection: AsyncConnection[DictRow], region: str, lot: UUID) -> None:
         line = await self._link.standing(connection, lot)
