@@ -89,6 +89,7 @@ class Observing:
     def look_at(self, sensors: Mapping[str, SpotId]) -> None:
         """Learn which sensor looks at which spot, from now on."""
         self._spots = {device.lower(): spot for device, spot in sensors.items()}
+        self._suspects.keep_only(self._spots)
 
     def quarantine(self, reading: MalformedReading) -> asyncio.Future[None]:
         """Keep something aside that is no reading. A thing that repeats is stored once an hour."""

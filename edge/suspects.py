@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -67,6 +67,10 @@ class Suspects:
         return Judged(
             state=str(_state(word.occupied, doubt)), confidence_1e4=doubt.confidence_1e4, events=tuple(told)
         )
+
+    def keep_only(self, devices: Container[str]) -> None:
+        """Only these sensors, by their names in small letters, are there now."""
+        self._liars.keep_only(devices)
 
     def doubts(self) -> Mapping[str, int]:
         """How many sensors are doubted, by lie."""

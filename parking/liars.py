@@ -15,7 +15,7 @@ What a kind needs to be over is as plain as what raises it. Next in its story: e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -153,6 +153,9 @@ class Liars:
     def hear(self, word: Word) -> bool:
         """Take a word in; whether the doubt about its sensor changed."""
         sensor = self._sensors.get(word.device)
+        if sensor is not None and sensor.spot != word.spot:
+            self._forget(word.device)  # it was moved: what it said of another place counts no more
+            sensor = None
         if sensor is None:
             sensor = self._sensors[word.device] = _Sensor(word.spot)
             self._by_spot.setdefault(word.spot, []).append(word.device)
@@ -165,6 +168,15 @@ class Liars:
         if changed:
             self._note_change(word.device, sensor, word.occupied, word.occurred_at.timestamp())
         return self._set(sensor, self._of_itself(sensor, received, changed=changed))
+
+    def keep_only(self, devices: Container[str]) -> None:
+        """Forget every other sensor: it is no longer there."""
+        for device in [name for name in self._sensors if name not in devices]:
+            self._forget(device)
+
+    def _forget(self, device: str) -> None:
+        spot = self._sensors.pop(device).spot
+        self._by_spot[spot].remove(device)
 
     def doubt(self, device: str) -> Doubt:
         """What is held against a sensor."""
@@ -229,12 +241,13 @@ class Liars:
         return shares
 
     def judge(self, devices: Iterable[str], now: datetime, shares: Mapping[str, int]) -> Sequence[str]:
-        """Judge these sensors anew; those whose doubt changed."""
+        """Judge these sensors anew, those of them that are still there; whose doubt changed."""
         at = now.timestamp()
+        there = ((device, self._sensors.get(device)) for device in devices)
         return [
             device
-            for device in devices
-            if self._set(self._sensors[device], self._judged(device, self._sensors[device], at, shares))
+            for device, sensor in there
+            if sensor is not None and self._set(sensor, self._judged(device, sensor, at, shares))
         ]
 
     # What a sensor says against itself

@@ -108,3 +108,20 @@ async def test_a_source_that_lost_its_sensor_stays_unknown_whatever_is_thought_o
     await suspects.look()
     assert suspects.doubts()["silent"] == 1
     assert first_spot(premises, ledger) == ("unknown", 0)
+
+
+async def test_a_sensor_that_was_taken_out_or_moved_is_doubted_no_more(
+    premises: Premises, ledger: Ledger, observing: Observing, suspects: Suspects
+) -> None:
+    for device in ("eui-a-001", "eui-a-002"):
+        for number in range(8):
+            await observing.observe(SpotReading(device=device, occupied=number % 2 == 0))
+            premises.clock.at += timedelta(seconds=20)
+    assert suspects.doubts()["flapping"] == 2
+    observing.look_at({"eui-a-002": premises.lot.spots[2].id})
+    assert suspects.doubts()["flapping"] == 1
+    await observing.observe(SpotReading(device="eui-a-002", occupied=True))
+    assert suspects.doubts()["flapping"] == 0
+    state = ledger.spot_state(premises.lot.spots[2].id, "edge:1")
+    assert state is not None
+    assert (state.state, state.confidence_1e4) == ("occupied", 10_000)
