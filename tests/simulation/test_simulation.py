@@ -5,23 +5,41 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from edge.commitments import PREPARED
-from tests.simulation.command import play, play_many
+from tests.simulation.command import play_many, playing
+from tests.simulation.coverage import not_passed
+from tests.simulation.faults import labels
 
 ROOT = Path(__file__).parents[2]
-SEEDS = range(1, 7)
+DAYS = range(1, 101)
+NOT_REACHED = {
+    "edge.kiosk.before_sold",  # nothing is sold for nothing
+    "edge.kiosk.sold",
+    "edge.ledger.before_checkpoint",  # housekeeping is another task, see tests/integration/edge/test_power_cuts.py
+    "edge.ledger.after_checkpoint",
+}
 RESUME = ROOT / ".simulation-seeds.jsonl"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_no_day_sells_twice_loses_or_takes_money_without_a_booking_and_calm_comes(seed: int) -> None:
-    played = play(seed)
-    assert not played.failure, played.failure
-    assert played.reached[PREPARED] > 0, "nothing was ever prepared, and the zeroes mean nothing"
+def test_a_hundred_days_hold_and_pass_through_every_label_and_every_row_of_the_tables() -> None:
+    rows: Counter[str] = Counter()
+    reached: Counter[str] = Counter()
+    struck: Counter[str] = Counter()
+    failures = []
+    for played in playing(DAYS, jobs=os.cpu_count() or 1):
+        failures += [played.failure] if played.failure else []
+        rows.update(played.rows)
+        reached.update(played.reached)
+        struck.update(played.struck)
+    assert failures == []
+    assert not_passed(rows) == set()
+    everywhere = {*labels("edge"), *labels("cloud")} - NOT_REACHED
+    assert everywhere - set(reached) == set()
+    assert everywhere - set(struck) == set()
 
 
 def test_a_seed_gives_the_same_trace_in_any_process() -> None:
