@@ -167,7 +167,9 @@ def changed(book: Book, claim: Claim, window: Interval) -> Claim:
     return added
 
 
-def test_a_stay_goes_from_one_window_of_its_changed_booking_to_the_next_and_only_the_last_is_extended() -> None:
+def test_a_stay_goes_from_one_window_of_its_changed_booking_to_the_next_and_only_the_last_is_extended() -> (
+    None
+):
     book = book_of(SpotType.REGULAR)
     first = promised(book, "booking", Interval(NOON, NOON + 2 * HOUR))
     stay = parked(book, first)
