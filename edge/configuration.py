@@ -120,8 +120,10 @@ class Configuration:
         except (MalformedFrame, ParkingError) as error:
             await self._ledger.commit(self._refusal(document, error))
             return
-        await self._ledger.commit(Change(documents=(stored,)))
-        take_effect()
+        written = self._ledger.commit(Change(documents=(stored,)))
+        written.add_done_callback(lambda done: _if_durable(done, take_effect))
+        # Its number is taken: it takes effect even where the line is lost meanwhile, and whoever waits with it.
+        await asyncio.shield(written)
 
     def restore(self, stored: StoredDocument) -> None:
         """Let a document of an earlier run take effect again.
@@ -169,6 +171,11 @@ class Configuration:
                 ),
             ),
         )
+
+
+def _if_durable(done: asyncio.Future[None], take_effect: Callable[[], None]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        take_effect()
 
 
 def decision_in(document: Document) -> Decided | CancelledBy | Changed | None:

@@ -313,7 +313,8 @@ class Ledger:
     # What changes it
 
     def commit(self, change: Change, *, urgent: bool = False) -> asyncio.Future[None]:
-        """Take a change in; the future resolves when it is durable. `urgent` does not wait for a group: a lane waits for it.
+        """Take a change in; the future resolves when it is durable, and who gives up waiting for it takes it from nobody else. `urgent` does
+        not wait for a group: a lane waits for it.
 
         Raises:
             FactMissing: a claim, stay, demand or payment has no event that tells it.
@@ -338,12 +339,12 @@ class Ledger:
         self._last = future
         if self._subscribers:
             future.add_done_callback(lambda done: self._tell(done, told))
-        return future
+        return asyncio.shield(future)
 
     def durable(self) -> asyncio.Future[None]:
         """Resolves when everything that was committed so far is durable."""
         if self._last is not None:
-            return self._last
+            return asyncio.shield(self._last)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_result(None)
         return future

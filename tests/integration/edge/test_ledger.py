@@ -219,6 +219,26 @@ async def test_a_new_epoch_begins_its_own_log(premises: Premises, ledger: Ledger
     assert again.open_stay(stay.credential) == stay
 
 
+async def test_who_gives_up_waiting_for_the_disk_takes_the_news_from_nobody_else(premises: Premises) -> None:
+    """A line that is lost ends its task while a lane waits for the same commit."""
+    store = premises.open_file()
+    ledger = premises.start(ThreadWriter(store.commit))
+    await ledger.durable()
+    heard: list[Change] = []
+    ledger.subscribe(heard.append)
+    change, _, _ = premises.admit(ledger)
+    lane = ledger.commit(change, urgent=True)
+    for waits in (lane, ledger.durable()):
+        line = asyncio.ensure_future(asyncio.wait_for(waits, 30.0))
+        await asyncio.sleep(0)
+        line.cancel()
+        await asyncio.gather(line, return_exceptions=True)
+    await ledger.durable()
+    await asyncio.sleep(0)
+    assert [one.claims for one in heard] == [change.claims]
+    await ledger.close()
+
+
 async def test_subscribers_hear_of_a_change_once_it_is_durable(premises: Premises) -> None:
     store = premises.open_file()
     heard: list[Change] = []

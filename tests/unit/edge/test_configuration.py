@@ -97,6 +97,20 @@ async def test_a_tariff_takes_effect_only_when_it_is_durable() -> None:
     assert [tariff.version for tariff in room.tariffs] == [7]
 
 
+async def test_a_document_whose_line_is_lost_before_the_disk_has_it_takes_effect_all_the_same() -> None:
+    """Its number is taken, so it does not come again."""
+    room = Room()
+    applying = asyncio.create_task(
+        room.configuration.apply(Document(epoch=1, session=1, n=1, kind="tariff", body=TARIFF))
+    )
+    await asyncio.sleep(0)
+    applying.cancel()
+    await asyncio.gather(applying, return_exceptions=True)
+    room.ledger.durable[0].set_result(None)
+    await asyncio.sleep(0)
+    assert (room.ledger.document_n, [tariff.version for tariff in room.tariffs]) == (1, [7])
+
+
 async def test_a_document_that_comes_again_changes_nothing() -> None:
     room = Room()
     await room.apply(1, "keys", KEYS)
