@@ -31,6 +31,7 @@ from edge.payments import Payments
 from edge.promises import Promises
 from edge.reload import Reload
 from edge.sign_pictures import SignPictures
+from edge.street import Street
 from edge.suspects import Suspects
 
 LOG = structlog.stdlib.get_logger("edge.agent")
@@ -58,6 +59,7 @@ class Agent:
     signs: SignPictures
     witness: BarrierWitness
     suspects: Suspects
+    street: Street | None
     promises: Promises
     housekeeping: Housekeeping
     payments: Payments
@@ -121,7 +123,7 @@ class Agent:
             self.witness.run(),
             self.suspects.run(),
         ]
-        return parts if self.link is None else [*parts, self.link.run()]
+        return [*parts, *(part.run() for part in (self.street, self.link) if part is not None)]
 
     async def _lanes_live(self) -> None:
         """Return never; raise what a lane could not expect."""

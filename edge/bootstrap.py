@@ -65,6 +65,7 @@ from edge.sign_pictures import SignPictures
 from edge.slips import PrintingWork
 from edge.store.cipher import PlateKeys
 from edge.store.opening import open_store
+from edge.street import Street
 from edge.suspects import Suspects
 from edge.switchboard import LaneArm, Switchboard
 from edge.system_clock import machine_from
@@ -378,6 +379,7 @@ def make_agent(
             ledger=ledger, controllers=_remembering(settings.drivers), ask=switchboard.ask_terminal
         ),
         suspects=suspects,
+        street=None if settings.lot.lanes else Street(ledger, prices=prices, clock=clock, new_id=new_id),
         promises=Promises(
             ledger=ledger,
             clock=clock,

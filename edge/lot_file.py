@@ -59,7 +59,7 @@ class LotTable(Table):
 
 
 class PolicyTable(Table):
-    """[policy]: the rules the lot is run by; civil minutes."""
+    """[policy]: the rules the lot is run by; civil minutes, and seconds where a name ends so."""
 
     assumed_stay_min: Minutes = Field(
         default=240, description="minutes that a walk-in is assumed to stay, such as 240"
@@ -84,6 +84,13 @@ class PolicyTable(Table):
         default="",
         max_length=120,
         description='where a driver goes whose booking finds no free place, such as "Car park Nord, 200 m on the left"',
+    )
+    stands_after_s: Seconds = Field(
+        default=60.0,
+        description="without lanes: seconds that a space is occupied until a car stands there on record, such as 60",
+    )
+    gone_after_s: Seconds = Field(
+        default=10.0, description="without lanes: seconds that it is free until that car has left, such as 10"
     )
     exit_grace_min: Minutes = Field(default=15, description="minutes between paying and leaving")
     spare_spots: dict[SpotType, Annotated[int, Field(ge=0, le=MOST_SPOTS)]] = Field(

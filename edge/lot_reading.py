@@ -304,6 +304,8 @@ def _policy(table: PolicyTable) -> LotPolicy:
         trouble_ahead=timedelta(minutes=table.trouble_ahead_min),
         overstay_factor_1e4=table.overstay_factor_1e4,
         when_full=table.when_full,
+        stands_after=timedelta(seconds=table.stands_after_s),
+        gone_after=timedelta(seconds=table.gone_after_s),
         exit_grace=timedelta(minutes=table.exit_grace_min),
         spare_spots=dict(table.spare_spots),
     )

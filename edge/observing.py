@@ -6,7 +6,7 @@ known of its spot (a gateway delivers its backlog) changes nothing, and its key 
 hears, the spot becomes unknown until it is heard. A source's own time is believed where
 it is near ours; else the reading happened when it arrived.
 
-A sensor does not know whose car it sees: nothing here opens or closes a stay.
+A sensor does not know whose car it sees: nothing here opens or closes a stay. Where there are no lanes edge/street.py does.
 """
 
 from __future__ import annotations

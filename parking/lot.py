@@ -123,6 +123,10 @@ class LotPolicy:
     """What a car pays after its booking's end, in ten-thousandths of the tariff's price."""
     when_full: str = ""
     """Where a driver goes whose booking finds no free place, in the lot's own words."""
+    stands_after: timedelta = timedelta(seconds=60)
+    """How long a spot of a lot without lanes is occupied until a car stands there on record."""
+    gone_after: timedelta = timedelta(seconds=10)
+    """How long it is free until that car has left."""
     spare_spots: Mapping[SpotType, int] = field(default_factory=dict)
     better_types: Mapping[SpotType, tuple[SpotType, ...]] = field(
         default_factory=lambda: {

@@ -50,11 +50,15 @@ class CredentialKind(StrEnum):
     PLATE = "plate"
     PASS = "pass"  # noqa: S105 - a kind of credential, not a secret
     PERMIT = "permit"
+    SENSOR = "sensor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """What ties a vehicle to its stay. `subject` is the token's subject, or the keyed hash of a plate: never a plate."""
+    """What ties a vehicle to its stay. `subject` is the token's subject, or the keyed hash of a plate: never a plate.
+
+    Of a lot without lanes it is the spot whose sensor sees the vehicle (parking/street.py).
+    """
 
     kind: CredentialKind
     subject: str

@@ -202,6 +202,8 @@ def _entered(body: _Body, _: str) -> Sentence:
     stay = body.part("stay")
     if stay.instant("paid_until_us") is not None:
         return Sentence(state=GO, icon="tick", text="A stay is paid; the car may leave.")
+    if stay.word("credential_kind") == "sensor":
+        return Sentence(state=GO, icon="car", text="A car stands on a space, its sensor says.")
     return Sentence(state=GO, icon="car", text=f"A car came in at {stay.lane().lower()}.")
 
 
