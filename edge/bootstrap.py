@@ -59,6 +59,7 @@ from edge.plate_events import PlateEvents
 from edge.price_list import PriceList
 from edge.promises import Promises
 from edge.reader_signals import ReaderSignals
+from edge.recounts import Recounts
 from edge.reload import Reload
 from edge.settings import DriverSettings, LaneSettings, Settings
 from edge.sign_pictures import SignPictures
@@ -224,6 +225,7 @@ def make_agent(
         for lane in settings.lanes
     }
     suspects = Suspects(ledger, clock=clock)
+    recounts = Recounts(ledger=ledger, prices=prices, suspects=suspects, clock=clock, new_id=new_id)
     observing = Observing(ledger, sensors=settings.sensors, clock=clock, suspects=suspects)
     conditions = DeviceConditions(clock=clock)
     house = House(
@@ -350,6 +352,7 @@ def make_agent(
             bookings=bookings,
             owners=owners,
             sales=sales,
+            recounts=recounts,
         )
     )
     app = make_app(
@@ -359,6 +362,7 @@ def make_agent(
         Site(latitude=settings.lot.latitude, longitude=settings.lot.longitude),
         registry,
         doubts=commitments,
+        recounts=recounts,
         cameras=switchboard,
         bookings=KioskBookings(
             sales=sales,

@@ -14,6 +14,7 @@ from edge.enrolment import enrol
 from edge.errors import EdgeError
 from edge.inspect import inspect
 from edge.lot_schema import schema_text
+from edge.recount_command import recount
 from edge.takeover import takeover
 from sync.errors import SyncError
 
@@ -87,6 +88,21 @@ def _parser() -> argparse.ArgumentParser:
         "--tickets", type=Path, required=True, help="CSV that is written: reference,stay,ticket"
     )
     taking.set_defaults(run=_takeover)
+    counting = _command(
+        commands,
+        "recount",
+        "tell the running agent how many cars a person counted, by type",
+        "recount --config lot.toml --by Anna --reason 'night walk' regular=23 ev=2",
+    )
+    counting.add_argument("cars", nargs="+", metavar="TYPE=CARS", help="the cars inside of each type counted")
+    counting.add_argument("--by", required=True, help="who counted")
+    counting.add_argument("--reason", required=True, help="why it was counted")
+    counting.add_argument(
+        "--token-file",
+        type=Path,
+        help="file with a staff device's token (default: the variable LOTGATE_STAFF_TOKEN)",
+    )
+    counting.set_defaults(run=_recount)
     return parser
 
 
@@ -131,3 +147,14 @@ def _enrol(asked: argparse.Namespace) -> int:
 
 def _takeover(asked: argparse.Namespace) -> int:
     return takeover(asked.config, os.environ, inside=asked.inside, tickets=asked.tickets)
+
+
+def _recount(asked: argparse.Namespace) -> int:
+    return recount(
+        asked.config,
+        os.environ,
+        cars=asked.cars,
+        by=asked.by,
+        reason=asked.reason,
+        token_file=asked.token_file,
+    )

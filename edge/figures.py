@@ -18,6 +18,7 @@ from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.observing import ReadingCounters
 from edge.owners import Owners
+from edge.recounts import Recounts
 from edge.suspects import Suspects
 from edge.ticket_office import TicketOffice
 
@@ -47,6 +48,7 @@ class EdgeFigures(Collector):
     commitments: Commitments
     bookings: Bookings
     sales: KioskSales | None = None
+    recounts: Recounts | None = None
     owners: Owners
 
     def collect(self) -> Iterator[Metric]:
@@ -73,6 +75,11 @@ class EdgeFigures(Collector):
                 "Bookings at the kiosk by what became of them",
                 "outcome",
                 self.sales.outcomes,
+            )
+        if self.recounts is not None:
+            recounts = self.recounts.done
+            yield _counts(
+                "recounts", "Counts by a person, and stays they closed and opened", "what", recounts
             )
         yield from self._owned()
         yield _counts("barrier_moves", "Moves that an arm was told", "lot", {"all": self.lane_log.moves})

@@ -23,7 +23,7 @@ from parking.availability import SpotState as State
 from parking.clock import TrustedClock
 from parking.counter_drift import CounterDrift
 from parking.ids import SpotId
-from parking.liars import Doubt, Liars, Lie, Word
+from parking.liars import TRUSTED, Doubt, Liars, Lie, Word
 from parking.lot import Tier
 from sync.events import EventDraft, EventKind
 from sync.instants import to_us
@@ -71,6 +71,14 @@ class Suspects:
     def keep_only(self, devices: Container[str]) -> None:
         """Only these sensors, by their names in small letters, are there now."""
         self._liars.keep_only(devices)
+
+    def begin_anew(self, now: datetime) -> Sequence[EventDraft]:
+        """A person counted the cars: what the count and the sensors were held to is void. The facts that tell it; a spot's row follows its next word."""
+        cleared = self._facts(dict.fromkeys(self._liars.doubted(), TRUSTED), now)
+        drifted = self._count.drift != 0
+        self._liars = Liars(has_lanes=self._has_lanes)
+        self._count.recounted()
+        return (*cleared, *([fact(EventKind.COUNT_DRIFTED, to_us(now), difference=0)] if drifted else ()))
 
     def doubts(self) -> Mapping[str, int]:
         """How many sensors are doubted, by lie."""
@@ -134,7 +142,9 @@ class Suspects:
                 Fault(
                     title=f"The count of cars is off by {cars}",
                     effect=f"For a day {what}. What is sold follows the count.",
-                    steps=("Walk the lot at its quietest hour, and close the stays of cars that are gone.",),
+                    steps=(
+                        "Count the cars by type at the quietest hour, and type them in: lotgate edge recount.",
+                    ),
                 )
             )
         return found

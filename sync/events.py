@@ -24,7 +24,7 @@
 | committed, aborted | reservation, revision, claim_id, by, reason | a doubt ended; `by` is decision, pass or operator |
 | transfer_out | transfer, type, spots | these spots were given up to the cloud: it credits them when it applies this row |
 | transfer_in | transfer, type, spots | these spots came from the cloud |
-| recount | by, counted, reason | a person (or all sensors) counted the cars; what was burnt is free again |
+| recount | by, reason, before, counted (each cars inside by type), closed, opened | a person counted the cars; the stays and claims that follow from it stand before it |
 
 Kinds that the cloud does not know are stored and acknowledged, never refused. Every body has `at_us`, the civil instant at which it happened; the envelope around it
 (`sync.chain`) adds epoch, sequence, boot and the time since boot.

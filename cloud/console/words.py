@@ -298,6 +298,12 @@ def _drifted(body: _Body, _: str) -> Sentence:
     return Sentence(state=WARN, icon="warn", text=f"The count of cars is off by {count(abs(off))}: {seen}.")
 
 
+def _recounted(body: _Body, _: str) -> Sentence:
+    changed = f"{count(body.number('closed'))} stays closed, {count(body.number('opened'))} opened"
+    text = f"{body.word('by', 'Somebody')} counted the cars: {changed}. Reason: {body.word('reason')}."
+    return Sentence(state=WAIT, icon="person", text=text)
+
+
 def _clash(_: _Body, __: str) -> Sentence:
     return Sentence(state=STOP, icon="stop", text="Two promises of one space clash.")
 
@@ -349,6 +355,7 @@ TOLD = {
     "record_quarantined": _aside,
     "sensors_doubted": _doubted,
     "count_drifted": _drifted,
+    "recount": _recounted,
     "conflict_found": _clash,
     "booking_rehomed": _rehomed,
     "booking_at_risk": _at_risk,

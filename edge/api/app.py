@@ -24,6 +24,7 @@ from edge.api.pages.booking_renderer import BookingRenderer
 from edge.api.pages.renderer import STATIC, Renderer, Site
 from edge.api.pages.wording import load_languages
 from edge.api.problems import answer_with_problems
+from edge.api.recount_endpoints import RecountDesk, recount_endpoints
 from edge.api.status_pages import status_pages, watch_points
 from edge.api.streams import BEAT_S, Streams
 from parking.clock import Clock
@@ -37,6 +38,7 @@ def make_app(
     registry: CollectorRegistry,
     *,
     doubts: DoubtDesk | None = None,
+    recounts: RecountDesk | None = None,
     bookings: BookingDesk | None = None,
     cameras: Cameras | None = None,
     beat_s: float = BEAT_S,
@@ -58,6 +60,8 @@ def make_app(
     app.include_router(lane_endpoints(desk, known, renderer, streams, beat_s=beat_s))
     if doubts is not None:
         app.include_router(doubt_endpoints(doubts, known))
+    if recounts is not None:
+        app.include_router(recount_endpoints(recounts, known))
     if bookings is not None:
         app.include_router(booking_endpoints(bookings, known))
         app.include_router(booking_pages(desk, bookings, known, BookingRenderer(renderer)))

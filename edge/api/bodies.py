@@ -57,6 +57,14 @@ class OpenBody(Body):
     by: SpokenText
 
 
+class RecountBody(Body):
+    """The cars that a person counted, by type of space, why, and who it is. Whether so many fit is asked of the lot."""
+
+    counted: dict[SpotType, Annotated[int, Field(strict=True, ge=-(10**6), le=10**6)]]
+    reason: SpokenText
+    by: SpokenText
+
+
 class DoubtBody(Body):
     """How a person ends a doubt about a booking, why, and who it is."""
 

@@ -13,7 +13,7 @@ from sync.events import EventKind
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 # their pages come with the commit; until then they are noted by name
-OF_THE_COMMIT = {"prepared", "committed", "aborted", "transfer_out", "transfer_in", "recount"}
+OF_THE_COMMIT = {"prepared", "committed", "aborted", "transfer_out", "transfer_in"}
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
