@@ -99,3 +99,9 @@ def test_a_number_is_fresh_late_or_gone_and_looks_it(age_s: float | None, kind: 
 
 def test_lanes_are_called_as_people_call_them() -> None:
     assert [lane_name(lane) for lane in ("entry-1", "EXIT_2", "")] == ["Entry 1", "Exit 2", ""]
+
+
+def test_a_car_that_a_sensor_sees_came_in_at_no_lane() -> None:
+    stay = {"credential_kind": "sensor", "lane": ""}
+    told = ToldFact(seq=1, kind=EventKind.STAY_ENTERED, occurred_at=NOON, body={"stay": stay})
+    assert sentence(told, "EUR").text == "A car stands on a space, its sensor says."
