@@ -21,6 +21,7 @@ from edge.lanes import ENTRY, EXIT, LaneEffect, LaneEvent, LanePhase, LaneTable
 from parking.claims import CLAIM_TABLE, ClaimState
 from parking.demands import PAYMENT_TABLE, PaymentState
 from parking.stays import STAY_TABLE, StayState
+from parking.street import BAY_TABLE, BayPhase
 from parking.trusted_time import CLOCK_TABLE, ClockQuality
 from sync.booking import CoordinatorState
 from sync.cancellation import BOOKING_TABLE, BookingState
@@ -105,6 +106,7 @@ DIAGRAMS = {
     "lane_entry": graph("lane_entry", LanePhase.UNREAD, arrows_of_lane(ENTRY)),
     "lane_exit": graph("lane_exit", LanePhase.UNREAD, arrows_of_lane(EXIT)),
     "stay": graph("stay", StayState.ADMITTED, arrows_of(STAY_TABLE)),
+    "bay": graph("bay", BayPhase.EMPTY, arrows_of(BAY_TABLE)),
     "claim": graph("claim", ClaimState.HELD, arrows_of_steps(CLAIM_TABLE)),
     "payment": graph("payment", PaymentState.PENDING, arrows_of_steps(PAYMENT_TABLE)),
     "coordinator": graph("coordinator", CoordinatorState.NONE, arrows_with_acts(COORDINATOR_TABLE)),

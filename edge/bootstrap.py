@@ -13,9 +13,8 @@ from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 
-from drivers.back_off import BackOff
 from drivers.registry import make_driver
-from drivers.supervisor import Patience, Supervisor
+from drivers.supervisor import Supervisor
 from edge.agent import Agent
 from edge.api.app import make_app
 from edge.api.devices import Device, Role
@@ -54,6 +53,7 @@ from edge.lot_status import LotStatus
 from edge.notify import ServiceNotifier
 from edge.observing import Observing
 from edge.owners import Owners
+from edge.patience import LOCAL_WIRE, PATIENCE
 from edge.payments import Payments
 from edge.plate_events import PlateEvents
 from edge.price_list import PriceList
@@ -79,21 +79,6 @@ from lotgate import __version__
 from parking.admission import Passback
 from parking.lot import LaneKind
 from sync.failpoints import Failpoints
-
-# How long a kind of driver may say nothing (real seconds). Readers and terminals are silent for hours in a quiet lane.
-PATIENCE: Mapping[str, Patience] = {
-    "mqtt": Patience(silent_after_s=60.0, restart_after_s=120.0),
-    "modbus_barrier": Patience(silent_after_s=1.0, restart_after_s=5.0),
-    "modbus_relays": Patience(silent_after_s=1.0, restart_after_s=5.0),
-    "gpio": Patience(silent_after_s=15.0, restart_after_s=30.0),
-    "ticket_printer": Patience(silent_after_s=10.0, restart_after_s=30.0),
-    "osdp_reader": Patience(silent_after_s=10.0),
-    "ble": Patience(silent_after_s=60.0),
-    "ble_barrier": Patience(silent_after_s=1.0),
-}
-
-# A plug that is put back is noticed within two seconds; only a broker elsewhere deserves longer waits.
-LOCAL_WIRE = BackOff(first_s=0.25, ceiling_s=2.0)
 
 
 def run_agent(settings: Settings) -> int:
