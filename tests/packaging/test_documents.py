@@ -21,6 +21,7 @@ from edge.api.camera_endpoints import Cameras
 from edge.api.desk import Desk
 from edge.api.doubt_endpoints import DoubtDesk
 from edge.api.pages.renderer import Site
+from edge.api.recount_endpoints import RecountDesk
 from parking.clock import Clock
 from tests.unit.edge.api.scenes import STATUS
 
@@ -69,6 +70,7 @@ def documented(chapter: str) -> set[str]:
 
 def test_the_lots_api_is_the_one_in_the_documents() -> None:
     site = Site(latitude=0.0, longitude=0.0)
+    recounts = cast("RecountDesk", NeverAsked())
     doubts, bookings = cast("DoubtDesk", NeverAsked()), cast("BookingDesk", NeverAsked())
     app = make_app(
         cast("Desk", NeverAsked()),
@@ -77,6 +79,7 @@ def test_the_lots_api_is_the_one_in_the_documents() -> None:
         site,
         CollectorRegistry(),
         doubts=doubts,
+        recounts=recounts,
         bookings=bookings,
         cameras=cast("Cameras", NeverAsked()),
     )
