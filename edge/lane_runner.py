@@ -42,6 +42,7 @@ BEFORE_PULSE = "edge.lane.before_pulse"
 PULSED = "edge.lane.pulsed"
 
 COMMAND_TIMEOUT_S = 0.5
+GOING_DOWN = frozenset({LanePhase.CLOSING, LanePhase.RELEASED})
 COMMAND_TRIES = 3
 AFTER_REFUSAL_S = 0.1
 EARLY_S = 10.0
@@ -284,12 +285,14 @@ class LaneRunner:
     async def _move(self, move: Move, why: LanePhase, number: int) -> None:
         """Tell the arm, at most COMMAND_TRIES times and until a later move is asked for; then the arm's time limit speaks.
 
-        A refused CLOSE means that the loop was occupied when the driver looked once more: the next poll tells the machine, or the
-        loop is free again and the order stands.
+        The way down is ordered only while the lane goes down: where its controller fell silent meanwhile, so did the loop. A refused
+        CLOSE means that the loop was occupied when the driver looked once more: the next poll tells the machine, or the loop is free
+        again and the order stands.
         """
         stay = self.visit.stay_id if self.visit is not None else None
         for _ in range(COMMAND_TRIES):
-            if number != self._moves:
+            is_off = move is Move.CLOSE and self.state.phase not in GOING_DOWN
+            if number != self._moves or is_off:
                 return
             try:
                 self._hit(move, BEFORE_PULSE)

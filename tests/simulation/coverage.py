@@ -112,47 +112,100 @@ def all_rows() -> set[str]:
 NOT_ON_THE_DAY: Mapping[str, str] = {
     "* */alarm": "no house burns; tests/integration/edge plays fire alarms",
     "* evacuat*": "the same",
+    "booking in_use/cancel_asked": "the service refuses before it asks the table",
+    "booking cancel_pending/displaced": "nobody is sent on who does not come",
     "clock */contradicted": "the centre's clock is right here",
     "clock */set": "only a lot without a centre takes its machine's word",
     "coordinator */inquired_after_loss": "no ledger is lost: incarnations come later",
     "coordinator */recovered": "the same",
     "coordinator withheld/*": "the same",
-    "coordinator none/*": "the centre never loses what it drafted",
+    "coordinator none/inquired": "the centre never loses what it drafted",
+    "coordinator none/pass_reported": "the same",
     "coordinator draft/inquired*": "nobody asks about what was never sent to him",
+    "coordinator draft/begun_*": "the service refuses before it begins",
     "coordinator draft/pass_reported": "a pass exists only after COMMITTED",
     "coordinator preparing/pass_reported": "the same",
     "coordinator aborted/pass_reported": "the same",
-    "participant abrt/pass_shown": "the same",
+    "coordinator preparing/given_up": "a driver waits for the answer",
+    "coordinator preparing/payment_lost": "a lapsed hold is found at the capture",
+    "coordinator preparing/met_by_fact": "the lot chooses the spot, and chooses a free one",
+    "coordinator committed/met_by_fact": "the same",
+    "coordinator committed/vote_counted": "one lot votes, so each yes is the last",
+    "coordinator */link_opened": "what is decided is told from the list of the untold",
+    "coordinator committed/taken_over": "the same; the money is the cashier's",
+    "coordinator aborted/taken_over": "the same",
+    "coordinator */inquired": "a lot asks when the deadline is over: inquired_late",
     "participant *_by_hand/*": "nobody ends a doubt by hand: it would be undone on most days, and I4 with it",
     "participant prep/operator_*": "the same",
     "participant abrt/committed": "a decision is never taken back",
     "participant comm/aborted": "the same",
-    "payment at the centre void/decided_committed": "the same",
-    "payment at the centre declined/decided_committed": "the same",
-    "coordinator preparing/payment_lost": "the provider's word comes by looking, and that is after the deadline",
-    "coordinator preparing/met_by_fact": "the lot chooses the spot, and chooses a free one",
-    "coordinator committed/met_by_fact": "the same",
+    "participant abrt/pass_shown": "a pass exists only after COMMITTED",
+    "participant canc/*": "the document comes after the decision that it cancels",
+    "participant none/cancelled": "the same",
+    "participant prep/cancelled": "the same",
+    "payment at the centre void/decided_committed": "a decision is never taken back",
+    "payment at the centre declined/*": "who was declined is not asked again",
+    "payment at the centre voiding/decided_aborted": "one word of the decision is enough",
+    "payment at the centre capturing/decided_committed": "the same",
+    "payment at the centre authorised/captured": "only we capture",
+    "payment at the centre void*/captured": "the same",
+    "payment at the centre receivable/*": "what is owed is collected by people",
     "session, * fenced/*": "no epoch ends",
     "session, edge await_welcome/welcome_fenced": "the same",
     "transfer, sender in_flight/epoch_ended": "the same",
     "transfer, sender stranded/*": "the same",
-    "session, */fatal_error": "both ends speak the same version",
+    "transfer, receiver none/arrived_stale": "the same",
+    "session, *error": "both ends speak the same version",
     "session, cloud open/command_result": "nobody moves a gate from afar",
     "session, edge */gate_command": "the same",
     "session, edge */drain": "no process of the centre is told to drain",
     "reconnect */drained": "the same",
-    "session, edge layout/layout_refused": "the layout is sound",
+    "session, edge layout/*": "the layout is asked for in the first session, and nothing is booked yet",
     "stay void/entered": "who backed out is gone",
-    "stay admitted/left": "the safety loop sees every car",
     "lane, * unread/arm_between": "an arm stands still while the agent boots",
-    "lane, * */safety_occupied": "nobody walks under a closing arm",
+    "lane, * closing/safety_occupied": "nobody walks under a closing arm",
+    "lane, * released/*": "the same",
+    "lane, * unsure/safety_occupied": "the same",
     "lane, exit */vehicle_gone": "whoever is at the exit wants out",
     "lane, * deciding/vehicle_gone": "a driver waits for the answer",
+    "lane, * abandoned/*": "the same",
+    "lane, exit deciding/refused": "nobody is kept in",
 }
 """Rows that the day does not pass through, and why; patterns as of a file's name."""
+
+SELDOM = (
+    "booking */pass_used",
+    "coordinator preparing/inquired_late",
+    "coordinator committed/payment_lost",
+    "lane, * */controller_lost",
+    "lane, * */person_*",
+    "lane, * */time_out",
+    "lane, * */safety_*",
+    "lane, * open_empty/*",
+    "lane, * stuck/*",
+    "lane, exit owes/presented",
+    "participant comm/prepare_again",
+    "participant prep/window_ended",
+    "payment at the centre */cancelled",
+    "payment at the centre */declined",
+    "payment at the centre capturing/*",
+    "stay admitted/left",
+)
+"""Two rare things at once: passed through on some of a hundred days, or on none. The tables' own tests pass through every row."""
 
 
 def not_passed(seen: Mapping[str, int]) -> set[str]:
     """The rows that should have been passed through and were not."""
     left = all_rows() - set(seen)
-    return {row for row in left if not any(fnmatchcase(row, pattern) for pattern in NOT_ON_THE_DAY)}
+    excused = (*NOT_ON_THE_DAY, *SELDOM)
+    return {row for row in left if not any(fnmatchcase(row, pattern) for pattern in excused)}
+
+
+def needless() -> set[str]:
+    """Excuses that excuse no row of any table."""
+    rows = all_rows()
+    return {
+        pattern
+        for pattern in (*NOT_ON_THE_DAY, *SELDOM)
+        if not any(fnmatchcase(row, pattern) for row in rows)
+    }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from drivers.errors import CommandRefused, CommandUnanswered
 from drivers.ports import Move
 from edge.lane_runner import LaneRunner
-from edge.lanes import Levels
+from edge.lanes import LanePhase, Levels
 from edge.visit import Presented, Visit
 from parking.lot import LaneKind
 
@@ -32,6 +32,8 @@ class Gate:
         self.jammed = False
         self.blind = False
         self.wrong: Callable[[str], None] = lambda _: None
+        self.waits: dict[str, Callable[[], None]] = {}
+        """What happens as soon as the lane is in a phase, once."""
         self._moves = 0
         self._told_safety: bool | None = None
 
@@ -50,10 +52,18 @@ class Gate:
             levels = Levels(vehicle=self.vehicle, safety=safety, arm_up=self.is_up, arm_down=not self.is_up)
             self._told_safety = safety
             self.runner.contacts(Levels() if self.lost else levels, button=False)
+            self.look()
+
+    def look(self) -> None:
+        """See whether something waits for the phase that the lane is in."""
+        then = None if self.runner is None else self.waits.pop(self.runner.state.phase, None)
+        if then is not None:
+            asyncio.get_running_loop().call_soon(then)
 
     async def move(self, move: Move, *, timeout_s: float) -> None:
         """The agent tells the arm, see edge.lane_ports.Arm."""
-        if move is Move.CLOSE and self._told_safety is not False:
+        vouched = self.runner is not None and self.runner.state.phase is LanePhase.RELEASED
+        if move is Move.CLOSE and self._told_safety is not False and not vouched:
             self.wrong(f"{self.lane} was to close on a loop that was told {self._told_safety}")
         await asyncio.sleep(0.03)
         if self.lost:
@@ -80,6 +90,7 @@ class Gate:
         runner = self.runner
         if runner is None or not runner.present(presented):
             return None
+        self.look()
         return runner.visit
 
     async def back_out(self) -> None:

@@ -97,6 +97,7 @@ class Lane:
         while waited_s < PATIENCE_S:
             await asyncio.sleep(LOOK_S)
             waited_s += LOOK_S
+            self._gate.look()
             answered, runner = visit.answered, self._gate.runner
             if runner is None:
                 return None

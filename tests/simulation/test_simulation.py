@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.command import play_many, playing
-from tests.simulation.coverage import not_passed
+from tests.simulation.coverage import needless, not_passed
 from tests.simulation.faults import labels
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,10 @@ def test_a_hundred_days_hold_and_pass_through_every_label_and_every_row_of_the_t
     everywhere = {*labels("edge"), *labels("cloud")} - NOT_REACHED
     assert everywhere - set(reached) == set()
     assert everywhere - set(struck) == set()
+
+
+def test_every_excuse_for_a_row_that_no_day_passes_through_is_of_some_row() -> None:
+    assert needless() == set()
 
 
 def test_a_seed_gives_the_same_trace_in_any_process() -> None:

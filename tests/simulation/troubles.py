@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from edge.lanes import LanePhase
 from sync.messages import Decision, Vote
+from tests.simulation.gates import Gate
 from tests.simulation.network import UP
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ NO_BATTERY_AT = datetime(1970, 1, 1, tzinfo=UTC)
 CIVIL_JUMPS = (timedelta(hours=1), timedelta(hours=-1), timedelta(days=9 * 365), timedelta(0))
 DAYS_S = (86_400.0, 2 * 86_400.0, 3 * 86_400.0)
 DAYS_CHANCE = 0.05
+PHASES = 5
+"""Of a lane, in which something waits to happen."""
 
 
 class Troubles:
@@ -50,6 +55,7 @@ class Troubles:
             "arm": lambda: self._gate("jammed", (5.0, 60.0)),
             "loop": lambda: self._gate("blind", (1.0, 8.0, 60.0)),
             "attendant": self._attendant,
+            "in a phase": self._in_a_phase,
         }
 
     async def run(self) -> None:
@@ -159,20 +165,40 @@ class Troubles:
 
     # The lanes
 
+    def _in_a_phase(self) -> None:
+        """For some phases of both lanes: as soon as the lane is in it, its controller is lost, its arm jams, or an attendant comes."""
+        for gate in self._world.lot_tier.gates:
+            for phase in self._random.sample(list(LanePhase), PHASES):
+                gate.waits[phase] = partial(
+                    self._happens, gate, self._random.choice(("lost", "jammed", "person"))
+                )
+
+    def _happens(self, gate: Gate, what: str) -> None:
+        if not self._world.faulty:
+            return
+        if what == "person":
+            self._attends(gate)
+        else:
+            self._fails(gate, what, (1.0, 10.0, 90.0))
+
     def _gate(self, what: str, lasts: tuple[float, ...]) -> None:
-        gate = self._random.choice(self._world.lot_tier.gates)
+        self._fails(self._random.choice(self._world.lot_tier.gates), what, lasts)
+
+    def _fails(self, gate: Gate, what: str, lasts: tuple[float, ...]) -> None:
         self._world.trace.add(f"lane {gate.kind}", f"{what} begins")
         setattr(gate, what, True)
         gate.read()
         self._later(lasts, lambda: self._gate_works(gate, what))
 
-    def _gate_works(self, gate: Any, what: str) -> None:
+    def _gate_works(self, gate: Gate, what: str) -> None:
         setattr(gate, what, False)
         gate.read()
 
     def _attendant(self) -> None:
         """Somebody opens a lane from the desk, or closes one beside the arm."""
-        gate = self._random.choice(self._world.lot_tier.gates)
+        self._attends(self._random.choice(self._world.lot_tier.gates))
+
+    def _attends(self, gate: Gate) -> None:
         if gate.runner is not None:
             opens = self._random.random() < 0.7
             ask = gate.runner.person_opens if opens else gate.runner.person_closes

@@ -314,6 +314,15 @@ async def test_a_move_that_was_overtaken_before_it_was_sent_is_not_sent(lot: Lot
     assert arm.moves == [Move.OPEN, Move.OPEN]
 
 
+async def test_the_way_down_is_not_ordered_once_the_controller_and_its_loop_are_silent(
+    lot: LotAtWork, arm: Arm
+) -> None:
+    runner = await opened(lot, arm)
+    sees(runner, RISING, UP, UNDER, GONE_UP, Levels())
+    await asyncio.sleep(0.01)
+    assert (phase(runner), arm.moves) == (LanePhase.LOST, [Move.OPEN])
+
+
 async def test_where_the_controller_closes_we_only_open(lot: LotAtWork, arm: Arm) -> None:
     runner = await opened(lot, arm)
     runner.closing = Closing.CONTROLLER
