@@ -105,8 +105,8 @@ async def test_paper_for_the_driver_places_on_the_sign_and_every_arm_up_in_a_fir
     house.board.inputs[FIRE_ALARM] = True
     for lane in (IN, OUT):
         await site.opens(lane)
-    assert site.moves(OUT) == [Move.OPEN]
+    assert set(site.moves(OUT)) == {Move.OPEN}
     assert "Fire alarm" in await titles(site)
     house.board.inputs[FIRE_ALARM] = False
+    await site.until(lambda: site.moves(OUT)[-1] is Move.CLOSE)
     await site.until(lambda: site.screens("idle", "idle"))
-    assert site.moves(OUT) == [Move.OPEN, Move.CLOSE]

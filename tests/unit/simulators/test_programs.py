@@ -94,8 +94,11 @@ async def test_a_command_does_not_outlive_a_demo_that_is_cancelled(tmp_path: Pat
 
 
 async def test_a_program_is_gone_soon_after_whoever_started_it_was_killed(tmp_path: Path) -> None:
-    started = [*bound_to_us([sys.executable, "-c", SLEEPER])]
-    code = f"import subprocess, time; print(subprocess.Popen({started!r}).pid, flush=True); time.sleep(60)"
+    started = [*bound_to_us([sys.executable, "-c", f"print('runs', flush=True); {SLEEPER}"])]
+    code = (
+        f"import subprocess, time; child = subprocess.Popen({started!r}, stdout=subprocess.PIPE); "
+        "child.stdout.readline(); print(child.pid, flush=True); time.sleep(60)"
+    )
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
     child = psutil.Process(int(await parent.stdout.readline()))
