@@ -43,7 +43,7 @@ class Weather:
 
 
 class Network:
-    """`serve` is a process of the centre that takes a connection; None where none can. `passing`, and each of `frames`, sees each frame that is sent; `earlier` are
+    """`serve` is a process of the centre that takes a connection; None where none can. Each of `frames` sees each frame that is sent; `earlier` are
     the last ones from the lot of connections that are over.
     """
 
@@ -53,7 +53,6 @@ class Network:
         self.weather = Weather()
         self.cut: dict[str, bool] = {UP: False, DOWN: False}
         self.serve: Callable[[CloudEnd], bool] = lambda _: False
-        self.passing: Callable[[str, Any], None] = lambda *_: None
         self.frames: list[Callable[[str, Any], None]] = []
         self.earlier: deque[bytes] = deque(maxlen=KEPT_FRAMES)
         self.open: list[Connection] = []
@@ -127,7 +126,6 @@ class Connection:
         frame = decode(data)
         copies, overtakes = network.fate(frame)
         network.trace.add("network", f"{direction} {kind_of(frame)} {sha256(data).hexdigest()[:8]} x{copies}")
-        network.passing(direction, frame)
         for listens in network.frames:
             listens(direction, frame)
         if direction == UP:

@@ -141,7 +141,7 @@ class World:
         self.network.serve = self._serve
         self.database.said = self._said
         self.database.committed = self._watched(self.checks.cloud_committed)
-        self.network.passing = self._watched(self.checks.frame_sent)
+        self.network.frames.append(self._watched(self.checks.frame_sent))
         self.provider.changed = self._watched(self.checks.money_moved)
         self.lot_tier.durable = self._watched(self.checks.lot_durable)
         self.lot_tier.booted = self._watched(self.checks.lot_booted)

@@ -20,7 +20,33 @@ BTHOME = 0xFCD2
 KEY = bytes.fromhex("231d39c1d7cc1ab1aee224cd096db932")
 
 
-class BleRig:
+class _OnTheBus:
+    """An adapter that comes and goes with its bus."""
+
+    bus: PrivateBus
+    wire: BluezWire
+    _coming: asyncio.Task[None] | None = None
+
+    def lose(self) -> None:
+        self.wire.hang_up()
+        self.bus.stop()
+
+    def bring_back(self) -> None:
+        self.bus.start()
+        self._coming = asyncio.get_running_loop().create_task(self.wire.start())
+
+    async def there(self) -> None:
+        """Return when the adapter is on the bus."""
+        if self._coming is not None:
+            await self._coming
+
+    async def gone(self) -> None:
+        """Take everything off the bus."""
+        await self.there()
+        self.lose()
+
+
+class BleRig(_OnTheBus):
     """The plain sensor speaks: occupancy, and a packet id that makes each word another message."""
 
     command: Command | None = None
@@ -41,25 +67,6 @@ class BleRig:
             **settings,
         }
         self.driver = make_driver("ble", "sensors", table)
-        self._coming: asyncio.Task[None] | None = None
-
-    def lose(self) -> None:
-        self.wire.hang_up()
-        self.bus.stop()
-
-    def bring_back(self) -> None:
-        self.bus.start()
-        self._coming = asyncio.get_running_loop().create_task(self.wire.start())
-
-    async def there(self) -> None:
-        """Return when the adapter is on the bus."""
-        if self._coming is not None:
-            await self._coming
-
-    async def gone(self) -> None:
-        """Take everything off the bus."""
-        await self.there()
-        self.lose()
 
     async def speak(self, word: int) -> None:
         self.wire.advertise(PLAIN, service_data={BTHOME: bytes([0x40, 0x00, word, 0x23, word % 2])})
@@ -75,7 +82,7 @@ class BleRig:
         )
 
 
-class GattBarrierRig:
+class GattBarrierRig(_OnTheBus):
     """A barrier that is connected; its arming loop speaks."""
 
     rubbish = b"\xff\x00\xff\x00"
@@ -88,25 +95,6 @@ class GattBarrierRig:
         self.wire = BluezWire(self.bus, in_reach=[self.controller])
         self.driver = make_driver("ble_barrier", "gate", {"address": GATE, "known_ms": 500, **settings})
         self.command: Command | None = MoveArm(device="gate", move=Move.OPEN)
-        self._coming: asyncio.Task[None] | None = None
-
-    def lose(self) -> None:
-        self.wire.hang_up()
-        self.bus.stop()
-
-    def bring_back(self) -> None:
-        self.bus.start()
-        self._coming = asyncio.get_running_loop().create_task(self.wire.start())
-
-    async def there(self) -> None:
-        """Return when the adapter is on the bus."""
-        if self._coming is not None:
-            await self._coming
-
-    async def gone(self) -> None:
-        """Take everything off the bus."""
-        await self.there()
-        self.lose()
 
     async def speak(self, word: int) -> None:
         self.barrier.arming_loop(word % 2)
