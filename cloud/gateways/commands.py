@@ -146,7 +146,13 @@ class GateCommands:
         async with self._database.connection() as connection, connection.transaction():
             known = await self._known(connection, actor, key)
             if known is None:
-                return await self._send_new(connection, actor, key, order)
+                sent = await self._send_new(connection, actor, key, order)
+                if sent is not None:
+                    return sent
+                # Somebody pressed at the same instant: the insert has waited for that commit, which this statement sees.
+                known = await self._known(connection, actor, key)
+        if known is None:
+            raise Conflict("this command is being sent already", "Idempotency-Key", "ask again in a moment")
         if known.order != order:
             raise Conflict(
                 "this key was used for another command", "Idempotency-Key", "take a new key for a new command"
@@ -231,7 +237,8 @@ class GateCommands:
 
     async def _send_new(
         self, connection: AsyncConnection[DictRow], actor: str, key: str, order: Order
-    ) -> Command:
+    ) -> Command | None:
+        """None where another request has sent it under this key."""
         scope = {"gateway": order.gateway}
         row = await (await connection.execute(QUERIES["line_of_gateway"], scope)).fetchone()
         line = _line_that_stands(order, row)
@@ -250,7 +257,7 @@ class GateCommands:
         }
         kept = await (await connection.execute(QUERIES["command_keep"], columns)).fetchone()
         if kept is None:
-            raise Conflict("this command is being sent already", "Idempotency-Key", "ask again in a moment")
+            return None
         command = _command(kept)
         await self._say(connection, command, line["epoch"])
         entry = {

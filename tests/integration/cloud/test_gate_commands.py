@@ -21,6 +21,7 @@ from tests.integration.cloud.cloud_process import CloudHere, Gateway
 from tests.integration.cloud.conftest import LOT
 
 OPEN = {"lane": "entry-1", "command": "open", "by": "Anna", "reason": "ticket unreadable"}
+PATIENCE_S = 20.0
 
 
 @dataclass
@@ -135,6 +136,23 @@ async def test_the_same_key_is_the_same_command_and_is_said_once(site: Site) -> 
     last = site.ask()
     assert (await site.command()).command != command.command
     await _dismiss(last)
+
+
+async def test_two_presses_that_both_found_the_key_unused_are_one_command(site: Site) -> None:
+    """Both have looked and neither has written: a lock keeps their inserts back until both wait for it."""
+    key = str(uuid4())
+    waiting = "SELECT FROM pg_locks WHERE relation = 'gate_commands'::regclass AND NOT granted"
+    with connect(site.centre.database_url) as doorkeeper, doorkeeper.transaction():
+        doorkeeper.execute("LOCK TABLE gate_commands IN SHARE MODE")
+        pressed = [site.ask(key), site.ask(key)]
+        async with asyncio.timeout(PATIENCE_S):
+            while len(site.rows(waiting)) < len(pressed):  # noqa: ASYNC110 - the database tells nobody of these
+                await asyncio.sleep(0.01)
+    await site.answer(await site.command(), "done")
+    answers = [await one for one in pressed]
+    assert [answer.status_code for answer in answers] == [200, 200], [answer.text for answer in answers]
+    assert answers[0].json() == answers[1].json()
+    assert len(site.rows("SELECT FROM gate_commands")) == 1
 
 
 async def test_a_line_cut_before_the_answer_makes_the_command_unknown_and_the_next_session_hears_nothing(
