@@ -286,7 +286,7 @@ def see(table: LaneTable, state: LaneState, levels: Levels) -> tuple[LaneState, 
 
 def _move(table: LaneTable, state: LaneState, event: LaneEvent) -> tuple[LaneState, tuple[LaneEffect, ...]]:
     phase, effects = table.get((state.phase, event), (state.phase, ()))
-    return replace(state, phase=phase), effects
+    return (state if phase is state.phase else replace(state, phase=phase)), effects
 
 
 def _settle(

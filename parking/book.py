@@ -242,7 +242,7 @@ class Book:
     ) -> Sale | Refusal:
         """Plan a promise on a spot of the owner (this tier, unless told). Changes nothing: apply the sale's `claims`.
 
-        `beyond_count` leaves `spare_spots` and claimless stays out of account: for a car that is inside already.
+        `beyond_count` is for a car that is inside already: `spare_spots`, claimless stays and, in the end, turnover time do not count.
         Refused with TYPE_NOT_HERE, FULL or WOULD_NOT_PACK.
         """
         seller = owner or self.tier
@@ -250,7 +250,7 @@ class Book:
             return Refusal(reason=Reason.TYPE_NOT_HERE)
         if not beyond_count and self.sellable(asked.type, asked.window, now=now, owner=seller) < 1:
             return Refusal(reason=Reason.FULL)
-        packing = self._pack(asked.type, asked.window, seller, now)
+        packing = self._pack(asked, seller, now, close=beyond_count)
         if packing is None:
             return Refusal(reason=Reason.WOULD_NOT_PACK)
         claim = Claim(
@@ -411,10 +411,10 @@ class Book:
         if not mine:
             self._of_reservation.pop(claim.holder_id, None)
 
-    def _pack(self, spot_type: SpotType, window: Interval, owner: Owner, now: datetime) -> Packing | None:
-        shelf = self.shelf(spot_type, owner, now)
-        spot = shelf.best_fit(shelf.guard(window))
-        return shelf.re_pack(window) if spot is None else Packing(spot=spot)
+    def _pack(self, asked: ClaimRequest, owner: Owner, now: datetime, *, close: bool) -> Packing | None:
+        shelf = self.shelf(asked.type, owner, now)
+        spot = shelf.best_fit(shelf.guard(asked.window))
+        return shelf.re_pack(asked.window, close=close) if spot is None else Packing(spot=spot)
 
     def shelf(self, spot_type: SpotType, owner: Owner, now: datetime) -> Shelf:
         """The owner's spots of one type as the packer sees them."""

@@ -62,9 +62,9 @@ class Shelf:
                 best, best_rank = spot, rank
         return best
 
-    def re_pack(self, window: Interval) -> Packing | None:
-        """A spot for `window` (not guarded) after moving other claims; None where none was found."""
-        return self.swap(self.guard(window)) or self.cascade(window)
+    def re_pack(self, window: Interval, *, close: bool = False) -> Packing | None:
+        """A spot for `window` (not guarded) after moving other claims; None where none was found. `close`: without turnover time if need be."""
+        return self.swap(self.guard(window)) or self.cascade(window, close=close)
 
     def swap(self, window: Interval, *, but: SpotId | None = None) -> Packing | None:
         """Clear one spot, not `but`, of the claims in the way."""
@@ -93,13 +93,14 @@ class Shelf:
         """`window` with the turnover buffer after it and, where it lies ahead, before it."""
         return guarded(window, self.buffer, self.now)
 
-    def cascade(self, window: Interval) -> Packing | None:
-        """Put the window on a spot and let what it displaces displace others; with every buffer kept, then with its own alone."""
-        for buffer, at_most in ((self.buffer, MOVED_WITH_BUFFERS), (timedelta(0), MOVED_AT_MOST)):
-            packing = _Cascade(self, buffer, at_most).pack(window)
-            if packing is not None:
-                return packing
-        return None
+    def cascade(self, window: Interval, *, close: bool = False) -> Packing | None:
+        """Put the window on a spot and let what it displaces displace others; with every buffer kept, then with its own alone, `close` with none."""
+        guard = self.guard(window)
+        packing = _Cascade(self, self.buffer, MOVED_WITH_BUFFERS).pack(window, guard)
+        packing = packing or _Cascade(self, timedelta(0), MOVED_AT_MOST).pack(window, guard)
+        if packing is None and close:
+            return _Cascade(self, timedelta(0), MOVED_AT_MOST).pack(window, window)
+        return packing
 
 
 class _Cascade:
@@ -113,9 +114,10 @@ class _Cascade:
         self.taken: dict[SpotId, datetime] = {}
         self.displaced: list[tuple[datetime, ClaimId, Claim]] = []
 
-    def pack(self, window: Interval) -> Packing | None:
-        """The spot for `window` and the moves that clear it; None where one of them finds no spot, or they are too many."""
-        kept_free = self.shelf.guard(window)
+    def pack(self, window: Interval, kept_free: Interval) -> Packing | None:
+        """The spot that `kept_free`, the window with what is kept free around it, finds, and the moves that clear it; None where one of them
+        finds no spot, or they are too many.
+        """
         target = self.place(kept_free, window.starts_at if self.buffer else kept_free.starts_at)
         moves: list[tuple[Claim, SpotId]] = []
         while target is not None and self.displaced:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from cloud.settings import CloudSettings
 from parking.clock import Clock
 from sync.failpoints import Failpoints
 from sync.keys import SigningKey
-from tests.simulation.memory_database import MemoryDatabase
+from tests.simulation.memory_database import MemoryConnection, MemoryCursor, MemoryDatabase
 from tests.simulation.network import CloudEnd
 from tests.simulation.trace import Trace
 from tests.simulation.virtual_time import Killed
@@ -38,7 +38,7 @@ class SimulatedWords(CommitWords):
 
 
 class OfLiving:
-    """A database, or a provider, as one process has it: the dead ask nothing."""
+    """The provider as one process has it: the dead ask nothing."""
 
     def __init__(self, thing: Any, process: CloudProcess) -> None:
         self._thing = thing
@@ -49,14 +49,32 @@ class OfLiving:
         return getattr(self._thing, name)
 
 
-class LivingDatabase(OfLiving):
-    """Connections whose every statement asks whether their process lives."""
+class LivingDatabase:
+    """A database whose every connection and statement asks whether its process lives."""
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    def __init__(self, database: MemoryDatabase, process: CloudProcess) -> None:
+        self._database = database
+        self._process = process
+
+    def connection(self) -> LivingConnection:
         self._process.require_alive()
-        async with self._thing.connection() as connection:
-            yield OfLiving(connection, self._process)
+        return LivingConnection(self._database, self._process)
+
+
+class LivingConnection(MemoryConnection):
+    """One of its connections."""
+
+    def __init__(self, database: MemoryDatabase, process: CloudProcess) -> None:
+        super().__init__(database)
+        self._process = process
+
+    async def execute(self, sql: bytes, parameters: Mapping[str, Any] | None = None) -> MemoryCursor:
+        self._process.require_alive()
+        return MemoryCursor(self._database.execute(sql, parameters or {}))
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        self._process.require_alive()
+        return self._database.transaction()
 
 
 class CloudProcess:

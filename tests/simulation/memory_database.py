@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -115,9 +115,8 @@ class MemoryDatabase:
 
     # As a pool gives it
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[MemoryConnection]:
-        yield MemoryConnection(self)
+    def connection(self) -> AbstractAsyncContextManager[MemoryConnection]:
+        return MemoryConnection(self)
 
     def execute(self, sql: bytes, parameters: Mapping[str, Any]) -> Answer:
         answer = self.answer(name_of(sql), parameters)
@@ -132,24 +131,30 @@ class MemoryDatabase:
             raise NotInMemory(name)
         return handler(self, parameters)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        return _Transaction(self)
+
+    def begin(self) -> tuple[int, int]:
+        """A transaction, or one within it: the mark to which `fail` goes back."""
         task = asyncio.current_task()
         if self._depth and self._owner is not task:
             raise AssertionError("a transaction waited for somebody else while it was open")
-        undo, words = len(self._undo), len(self._words)
         self._owner = task
         self._depth += 1
-        try:
-            yield
-        except BaseException:
-            self._depth -= 1
-            self._roll_back(undo)
-            del self._words[words:]
-            raise
+        return len(self._undo), len(self._words)
+
+    def end(self) -> None:
+        """It is over, and stands if it was the outermost."""
         self._depth -= 1
         if self._depth == 0:
             self._commit()
+
+    def fail(self, mark: tuple[int, int]) -> None:
+        """It is over, and nothing of it stands."""
+        undo, words = mark
+        self._depth -= 1
+        self._roll_back(undo)
+        del self._words[words:]
 
     def _roll_back(self, mark: int) -> None:
         while len(self._undo) > mark:
@@ -172,19 +177,39 @@ class MemoryDatabase:
             self.committed(changed)
 
 
-class MemoryConnection:
-    """What the services need of a connection."""
+class _Transaction:
+    """From its beginning to its end. Not a generator: a day has twenty thousand of them."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
+    async def __aenter__(self) -> None:
+        self._mark = self._database.begin()
+
+    async def __aexit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
+        if kind is None:
+            self._database.end()
+        else:
+            self._database.fail(self._mark)
+
+
+class MemoryConnection:
+    """What the services need of a connection, and of its loan from a pool."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
     async def execute(self, sql: bytes, parameters: Mapping[str, Any] | None = None) -> MemoryCursor:
         return MemoryCursor(self._database.execute(sql, parameters or {}))
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        async with self._database.transaction():
-            yield
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        return self._database.transaction()
 
 
 class MemoryCursor:

@@ -1,18 +1,22 @@
 """An event loop whose clock jumps to the next timer: days pass in seconds, always in the same order.
 
 Theory. asyncio runs what is ready in the order in which it became ready, and timers by their instant, so a loop is deterministic where nothing from
-outside reaches it and no instant is read from outside. This one has a selector that never waits: where production would sleep, the clock moves
-on. With `outside` (the seeds on a real PostgreSQL) it waits for sockets while somebody says that an answer is on its way.
+outside reaches it and no instant is read from outside. This one never waits: where production would sleep, the clock moves on. With `outside` (the seeds on a real PostgreSQL) it waits for sockets while somebody says that an answer is on its way.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from datetime import datetime, timedelta
-from typing import Any
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, TypeVarTuple
 
+Ts = TypeVarTuple("Ts")
 LONGEST_REAL_WAIT_S = 30.0
 TURN_S = 1e-6
 """A turn of the loop takes time, as it does in production: who waits for an instant that is a rounding error away would else wait for ever."""
@@ -29,36 +33,86 @@ class VirtualTime:
         self.now_s = 0.0
 
 
-class _Selector(selectors.DefaultSelector):
-    """Moves the clock instead of waiting."""
-
-    def __init__(self, time: VirtualTime, outside: Callable[[], bool] | None) -> None:
-        super().__init__()
-        self._time = time
-        self._outside = outside
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if self._outside is not None:
-            ready = super().select(0)
-            if ready or timeout == 0:
-                return ready
-            if self._outside():
-                return super().select(LONGEST_REAL_WAIT_S)
-        if timeout is None:
-            raise Stillness
-        self._time.now_s += max(TURN_S, timeout)
-        return []
-
-
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """The loop. `outside` answers whether something from outside is awaited now; None: never."""
+    """The loop. `outside` answers whether something from outside is awaited now; None: never.
+
+    asyncio's own loop, its callbacks, timers and tasks, with a turn written for a day of a hundred thousand of them: what is ready in the order in
+    which it became so, then the timers by instant and age. Nothing here may be called from another thread.
+    """
 
     def __init__(self, time: VirtualTime, *, outside: Callable[[], bool] | None = None) -> None:
         self._virtual = time
-        super().__init__(_Selector(time, outside))
+        self._outside = outside
+        self._sockets = selectors.DefaultSelector()
+        self._soon: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._age = count()
+        super().__init__(self._sockets)
 
     def time(self) -> float:
         return self._virtual.now_s
+
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._soon.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._virtual.now_s + delay, callback, *args, context=context)
+
+    def call_at(
+        self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heappush(self._timers, (when, next(self._age), handle))
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is passed over when its instant comes."""
+
+    def _asyncgen_firstiter_hook(self, generator: object) -> None:
+        """Nobody closes the generators of a world that is over."""
+
+    def _add_callback(self, handle: asyncio.Handle) -> None:
+        """A socket became ready."""
+        if not handle.cancelled():
+            self._soon.append(handle)
+
+    def _run_once(self) -> None:
+        """One turn; where production would sleep, the clock moves on."""
+        soon, timers = self._soon, self._timers
+        while timers and timers[0][2].cancelled():
+            heappop(timers)
+        if self._outside is not None:
+            self._look_outside(self._outside)
+        if soon:
+            self._virtual.now_s += TURN_S
+        elif timers:
+            self._virtual.now_s = max(timers[0][0], self._virtual.now_s + TURN_S)
+        else:
+            raise Stillness
+        now_s = self._virtual.now_s
+        while timers and timers[0][0] <= now_s:
+            handle = heappop(timers)[2]
+            if not handle.cancelled():
+                soon.append(handle)
+        for _ in range(len(soon)):
+            ready = soon.popleft()
+            if not ready.cancelled():
+                ready._run()
+
+    def _look_outside(self, is_awaited: Callable[[], bool]) -> None:
+        ready = self._sockets.select(0)
+        if not ready and not self._soon and is_awaited():
+            ready = self._sockets.select(LONGEST_REAL_WAIT_S)
+        self._process_events(ready)  # type: ignore[attr-defined]  # asyncio's own: hands each event to its reader
 
 
 class TierClock:

@@ -284,9 +284,14 @@ class World:
 
     def _is_busy(self) -> bool:
         soon = self.clock.now() + timedelta(seconds=3)
-        return any(row["state"] == "preparing" for row in self.database.rows("reservations")) or any(
-            row["due_at"] is not None and row["due_at"] <= soon for row in self.database.rows("payments")
-        )
+        for row in self.database.table("reservations").values():
+            if row["state"] == "preparing":
+                return True
+        for row in self.database.table("payments").values():
+            due_at = row["due_at"]
+            if due_at is not None and due_at <= soon:
+                return True
+        return False
 
     # What people need
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from parking.book import Book, ClaimRequest, Sale
 from parking.claims import ClaimKind, ClaimState
+from parking.conflicts import end_of
 from parking.extension import due, extend
 from parking.ids import ClaimId
 from parking.interval import Interval
@@ -66,6 +67,11 @@ def window(starts: int, length: int) -> Interval:
 
 @settings(max_examples=120, deadline=None)
 @given(st.integers(1, 4), st.lists(bookings, max_size=8), st.lists(cars, max_size=5))
+@example(
+    2,
+    [Asked(starts=32, length=4, held=False), Asked(starts=35, length=1, held=False)],
+    [Car(comes=0, stays=32)],
+)
 def test_through_a_whole_day_promises_hold_and_only_a_lack_of_places_puts_one_at_risk(
     spots: int, wished: list[Asked], coming: list[Car]
 ) -> None:
@@ -109,9 +115,14 @@ def test_through_a_whole_day_promises_hold_and_only_a_lack_of_places_puts_one_at
 
 
 def wants_a_place(book: Book, now: datetime, spots: int) -> bool:
-    """Whether some instant of the next hour has as many promises as spots, or one that may not move stands in the way."""
+    """Whether some instant of the next hour has as many promises as spots, or one that may not move stands in the way of those that would have to."""
     ahead = Interval(now, now + 2 * book.policy.extension_step)
-    met = [claim for claim in book.claims() if claim.binds and claim.window.overlaps(ahead)]
+    bound = [claim for claim in book.claims() if claim.binds]
+    met = [claim for claim in bound if claim.window.overlaps(ahead)]
     starts = [ahead.starts_at, *(claim.window.starts_at for claim in met)]
     crowded = any(sum(claim.window.contains(at) for claim in met) >= spots for at in starts)
-    return crowded or any(book.is_pinned(claim) and claim.window.starts_at > now for claim in met)
+    reach = Interval(now, max(end_of(window) for window in (ahead, *(claim.window for claim in met))))
+    return crowded or any(
+        book.is_pinned(claim) and claim.window.starts_at > now and claim.window.overlaps(reach)
+        for claim in bound
+    )
