@@ -239,11 +239,11 @@ async def test_a_booking_that_nothing_can_be_found_for_is_told_to_be_at_risk_onc
 async def test_half_an_hour_before_its_start_a_booking_is_looked_at_once_more(lot: LotAtWork) -> None:
     """A car came in over the count after the booking was made."""
     await lot.come_in()
-    met = await book_for_later(lot, "met", starts_in=timedelta(hours=1))
+    met = await book_for_later(lot, "met", starts_in=timedelta(minutes=45))
     await lot.come_in(Presented.code(pass_of(lot)))
     lot.promises.tick()
     assert lot.events(EventKind.BOOKING_AT_RISK) == []
-    lot.later(minutes=31)
+    lot.later(minutes=16)
     lot.promises.tick()
     lot.promises.tick()
     (told,) = lot.events(EventKind.BOOKING_AT_RISK)
