@@ -1,6 +1,7 @@
 # lotgate: `make demo` shows a car park at work, `make test` proves it. Both set up what they need.
 
-PYTHON ?= python3
+# Debian's own interpreter, which the gateways run too: a tenth faster than one built without its optimisations.
+PYTHON ?= $(shell command -v /usr/bin/python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 RUN_PACKAGES := python3-venv postgresql-15-postgis-3 mosquitto
@@ -8,7 +9,8 @@ TEST_PACKAGES := $(RUN_PACKAGES) dbus-daemon chromium fonts-dejavu-core fonts-no
 DEMO_SECONDS ?= 60
 DEMO_SPEED ?= 60
 DEMO_SEED ?= 1
-WORKERS ?= 2
+# One more than CI's cores: much of a test is waiting for another process.
+WORKERS ?= 3
 
 .PHONY: setup demo test check bench proof clean system-run system-test
 

@@ -53,7 +53,7 @@ def _toml(folder: Path, broker: Broker, *, hours: str = "", spots: str = "1-3", 
         + f'token_sha256 = "{sha256(token.encode()).hexdigest()}"\n'
         for name, token in TOKENS.items()
     )
-    timeouts = "timeouts = { open_s = 1.0, close_s = 1.0, passage_s = 2.0 }"
+    timeouts = "timeouts = { open_s = 3.0, close_s = 3.0, passage_s = 2.0 }"
     cloud = f'[cloud]\nurl = "{cloud_url}"\nkey_file = "gateway.key"' if cloud_url else ""
     return f"""\
 [lot]

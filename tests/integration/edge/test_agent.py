@@ -140,7 +140,7 @@ async def test_an_arm_that_sticks_and_a_controller_that_is_gone_call_a_person(si
     status = await site.status()
     assert (
         status["faults"][0]["title"]
-        == "entry-1: The arm did not reach the top in 1 s. Its motor was stopped."
+        == "entry-1: The arm did not reach the top in 3 s. Its motor was stopped."
     )
     site.gate_in.fault = False
     staff = {"by": "A. Attendant", "reason": "the arm was stuck"}
