@@ -24,11 +24,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment that holds the wheel, and our dependencies by a path, but not this checkout."""
-    folder = tmp_path_factory.mktemp("opt") / "lotgate"
+    return environment(tmp_path_factory.mktemp("opt") / "lotgate", wheel)
+
+
+def environment(folder: Path, *packages: Path) -> Path:
+    """A new environment in `folder` with our dependencies by a path and these installed (wheels, or folders to build); its bin folder."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     (site,) = folder.glob("lib/*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     install = ["install", "-q", "--disable-pip-version-check", "--no-deps", "--no-index", "--force-reinstall"]
-    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), *install, str(wheel)]
-    subprocess.run(pip, check=True, capture_output=True)
+    python = ["--python", str(folder / "bin" / "python")]
+    names = ["--no-build-isolation", *map(str, packages)]
+    subprocess.run([sys.executable, "-m", "pip", *python, *install, *names], check=True, capture_output=True)
     return folder / "bin"

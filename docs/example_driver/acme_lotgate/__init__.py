@@ -1,0 +1,1 @@
+"""A driver of lotgate in a distribution of its own."""
