@@ -349,6 +349,7 @@ def make_agent(
         doubts=commitments,
         recounts=recounts,
         cameras=switchboard,
+        sensors=switchboard,
         bookings=KioskBookings(
             sales=sales,
             clock=clock,

@@ -25,6 +25,7 @@ from edge.api.pages.renderer import STATIC, Renderer, Site
 from edge.api.pages.wording import load_languages
 from edge.api.problems import answer_with_problems
 from edge.api.recount_endpoints import RecountDesk, recount_endpoints
+from edge.api.sensor_endpoints import Sensors, sensor_endpoints
 from edge.api.status_pages import status_pages, watch_points
 from edge.api.streams import BEAT_S, Streams
 from parking.clock import Clock
@@ -41,6 +42,7 @@ def make_app(
     recounts: RecountDesk | None = None,
     bookings: BookingDesk | None = None,
     cameras: Cameras | None = None,
+    sensors: Sensors | None = None,
     beat_s: float = BEAT_S,
 ) -> FastAPI:
     """The app that uvicorn serves. `registry` is what /metrics tells; the app adds its own figures to it.
@@ -67,6 +69,8 @@ def make_app(
         app.include_router(booking_pages(desk, bookings, known, BookingRenderer(renderer)))
     if cameras is not None:
         app.include_router(camera_endpoints(cameras, known))
+    if sensors is not None:
+        app.include_router(sensor_endpoints(sensors, known))
     app.include_router(kiosk_pages(desk, known, renderer))
     app.include_router(status_pages(desk, known, renderer, streams, clock=clock, beat_s=beat_s))
     app.mount("/static", StaticFiles(directory=STATIC))

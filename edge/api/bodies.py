@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from drivers.ports import SensorOrder
 from parking.lot import SpotType
 from sync.transaction import Outcome
 
@@ -63,6 +64,13 @@ class RecountBody(Body):
     counted: dict[SpotType, Annotated[int, Field(strict=True, ge=-(10**6), le=10**6)]]
     reason: SpokenText
     by: SpokenText
+
+
+class SensorOrderBody(Body):
+    """What a sensor is told; `seconds` belongs to report_every. What its device can be told is asked of its driver."""
+
+    order: SensorOrder
+    seconds: Annotated[int, Field(strict=True, ge=1, le=7 * 86_400)] | None = None
 
 
 class DoubtBody(Body):

@@ -22,6 +22,7 @@ from edge.api.desk import Desk
 from edge.api.doubt_endpoints import DoubtDesk
 from edge.api.pages.renderer import Site
 from edge.api.recount_endpoints import RecountDesk
+from edge.api.sensor_endpoints import Sensors
 from parking.clock import Clock
 from tests.unit.edge.api.scenes import STATUS
 
@@ -82,6 +83,7 @@ def test_the_lots_api_is_the_one_in_the_documents() -> None:
         recounts=recounts,
         bookings=bookings,
         cameras=cast("Cameras", NeverAsked()),
+        sensors=cast("Sensors", NeverAsked()),
     )
 
     assert described(app) == documented("Of a lot")
