@@ -219,7 +219,7 @@ def assemble(settings: CloudSettings, metrics: Metrics, outside: Outside) -> Clo
         cloud=settings.name,
         new_nonce=outside.new_nonce,
     )
-    words.deliver_to(lambda word: _say(links, word))
+    words.deliver_to(lambda word: _say(links, word), links.words_missed)
     search = LotSearch(database=database, lines=GatewayLines(), clock=clock)
     changes = BookingChanges(
         database=database, tariffs=documents, money=hold, coordination=coordination, clock=clock

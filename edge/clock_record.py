@@ -40,7 +40,10 @@ class ClockRecord:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _changed(self, before: TrustedTime, after: TrustedTime) -> None:
-        moved = Rebased() if before.known else rebased(self.ledger.book, before, after)
+        ledger = self.ledger
+        moved = (
+            Rebased() if before.known else rebased(ledger.book, before, after, voided=ledger.voided_stays())
+        )
         self._write(before, after, moved)
 
     def _write(self, before: TrustedTime, after: TrustedTime, moved: Rebased) -> None:

@@ -29,7 +29,7 @@ from parking.demands import Demand, Payment, PaymentState
 from parking.ids import DemandId, SpotId, StayId
 from parking.lot import Lot, SpotType
 from parking.sellable import SellableNow
-from parking.stays import Credential, Stay
+from parking.stays import Credential, Stay, StayState
 from sync.chain import genesis
 from sync.events import EventKind
 from sync.instants import to_us
@@ -218,6 +218,10 @@ class Ledger:
     def open_stays(self) -> Sequence[Stay]:
         """Everybody who is inside or about to be."""
         return self.book.open_stays()
+
+    def voided_stays(self) -> Sequence[Stay]:
+        """Those of the last two days whose car nobody saw drive in: it may be inside all the same."""
+        return [stay for stay in self._stays.values() if stay.state is StayState.VOID]
 
     def demand(self, demand: DemandId) -> Demand | None:
         """A demand of a stay that memory still holds."""

@@ -29,11 +29,14 @@ class Rebased:
     stays: tuple[Stay, ...] = ()
 
 
-def rebased(book: Book, before: TrustedTime, after: TrustedTime) -> Rebased:
-    """What moves when the time, unknown as in `before`, is known as in `after`, both of the same instant."""
+def rebased(book: Book, before: TrustedTime, after: TrustedTime, *, voided: Sequence[Stay] = ()) -> Rebased:
+    """What moves when the time, unknown as in `before`, is known as in `after`, both of the same instant.
+
+    `voided`: those whose car nobody saw drive in. It may have, and pays when it leaves.
+    """
     if before.unknown_since_at is None or not after.known:
         return Rebased()
-    stays = _stays(book.open_stays(), before.unknown_since_at, before, after)
+    stays = _stays([*book.open_stays(), *voided], before.unknown_since_at, before, after)
     return Rebased(claims=tuple(_claims(book, stays, after)), stays=tuple(stays))
 
 

@@ -83,6 +83,7 @@ class Notice(StrEnum):
     """What reaches a link from our own side."""
 
     DOCUMENTS = "documents"
+    MISSED = "missed"
     REPLACED = "replaced"
     DRAIN = "drain"
 
@@ -165,6 +166,8 @@ class Link:
                     return
                 if notice in done:
                     told, notice = notice.result(), asyncio.ensure_future(self._notices.get())
+                    if told is Notice.MISSED and self._key is not None:
+                        await self._say_transfers(self._key)
                     await self._carry_out(self._told(told))
                 elif frame in done:
                     data, frame = frame.result(), asyncio.ensure_future(self._receive())
@@ -190,7 +193,7 @@ class Link:
         if not isinstance(notice, Notice):
             return self._session.say(notice)
         match notice:
-            case Notice.DOCUMENTS:
+            case Notice.DOCUMENTS | Notice.MISSED:
                 return self._session.documents_added()
             case Notice.REPLACED:
                 return self._session.superseded()
@@ -289,6 +292,11 @@ class Link:
             case _:
                 raise LocalError(f"{type(effect).__name__} is no effect of this side")
 
+    async def _say_transfers(self, key: SessionKey) -> None:
+        """Spots that are on their way to this lot are said, for they may not have been."""
+        for transfer in await self._gateways.transfers_to_say(key):
+            self.say(transfer, session=key.session)
+
     async def _begin(self, verdict: str, reason: str) -> list[CloudEffect]:
         if self._known is None or self._hello is None:
             raise LocalError("begin before a hello")
@@ -296,8 +304,7 @@ class Link:
         self._links.joined(self)
         LOG.info("link open", gateway=self.gateway, session=self._key.session, verdict=verdict, reason=reason)
         if verdict == "ok":
-            for transfer in await self._gateways.transfers_to_say(self._key):
-                self.say(transfer, session=self._key.session)
+            await self._say_transfers(self._key)
         return self._session.begun(self._key.session, to_us(self._clock.now()))
 
     async def _apply(self, effect: ApplyPage) -> list[CloudEffect]:
@@ -392,6 +399,11 @@ class Links:
         for link in self._open.values():
             if lot is None or link.lot == lot:
                 link.notify(Notice.DOCUMENTS)
+
+    def words_missed(self) -> None:
+        """Nothing was heard from the database for a while: each link looks for what waits for its gateway."""
+        for link in self._open.values():
+            link.notify(Notice.MISSED)
 
     def say(self, lot: UUID, frame: FromCoordinator, *, session: int) -> None:
         """Send a frame of the commit to the lot, where its link is here, in `session` (0: whichever is open) or never."""

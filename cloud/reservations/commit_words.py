@@ -66,11 +66,12 @@ class CommitWords:
         self.key = key
         self._waiting: defaultdict[UUID, set[asyncio.Event]] = defaultdict(set)
         self._deliver: Callable[[Word], None] = lambda _: None
+        self._missed: Callable[[], None] = lambda: None
         self.listening = asyncio.Event()
 
-    def deliver_to(self, deliver: Callable[[Word], None]) -> None:
-        """Who takes what is for a lot's link."""
-        self._deliver = deliver
+    def deliver_to(self, deliver: Callable[[Word], None], missed: Callable[[], None]) -> None:
+        """Who takes what is for a lot's link, and who looks for himself when words may have been missed."""
+        self._deliver, self._missed = deliver, missed
 
     @contextmanager
     def waiting_for(self, reservation: UUID) -> Iterator[asyncio.Event]:
@@ -105,6 +106,7 @@ class CommitWords:
             for events in self._waiting.values():
                 for event in events:
                     event.set()
+            self._missed()
             async for notice in connection.notifies():
                 word = _understood(notice.payload)
                 if word is not None:

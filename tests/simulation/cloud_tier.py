@@ -26,15 +26,24 @@ SETTINGS = CloudSettings(database_url="postgresql://nowhere")
 
 
 class SimulatedWords(CommitWords):
-    """What is said at a commit reaches this process a little later."""
+    """What is said at a commit reaches this process a little later; or never, where its listener has no connection: `deaf`."""
 
     def __init__(self) -> None:
         super().__init__("")
+        self.deaf = False
 
     def hear(self, text: str) -> None:
-        word = _understood(text)
+        word = None if self.deaf else _understood(text)
         if word is not None:
             self._take(word)
+
+    def listen_again(self) -> None:
+        """What `CommitWords` does once its connection is back."""
+        self.deaf = False
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
+        self._missed()
 
 
 class OfLiving:

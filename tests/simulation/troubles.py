@@ -45,6 +45,7 @@ class Troubles:
             "half cut": self._half_cut,
             "an old frame": self._old_frame,
             "kill cloud": lambda: random.choice(world.processes).die("killed"),
+            "deaf": self._deaf,
             "kill lot": lambda: world.lot_tier.die("killed", power_cut=False),
             "power cut": self._power_cut,
             "clock": self._set_clock,
@@ -126,6 +127,13 @@ class Troubles:
             network.open[-1].inject(UP, data)
 
     # The machines
+
+    def _deaf(self) -> None:
+        """A process of the centre loses the connection on which it listens, and hears nothing that is said at commits meanwhile."""
+        process = self._random.choice(self._world.processes)
+        self._world.trace.add(process.name, "hears nothing")
+        process.words.deaf = True
+        self._later((1.0, 10.0, 300.0), process.words.listen_again)
 
     def _power_cut(self) -> None:
         tier = self._world.lot_tier

@@ -76,10 +76,27 @@ async def until(here: CloudHere, sql: str, wanted: object) -> None:
             await asyncio.sleep(0.02)
 
 
+DEAFEN = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'"
+"""A process that listens holds a lock as long (cloud/reservations/commit_words)."""
+
+
 async def hang_up(here: CloudHere, lot: VotingLot) -> None:
     await lot.stop()
     await lot.gateway.hang_up()
     await until(here, "SELECT count(*) FROM gateways WHERE disconnected_at IS NULL", 0)
+
+
+async def test_what_was_decided_while_nobody_listened_reaches_the_lot_once_somebody_does(
+    here: CloudHere, lot: VotingLot
+) -> None:
+    """A commit's word is lost where the listener's connection is: here none is said, and the session goes on."""
+    added = "INSERT INTO gateway_documents (gateway_id, n, kind, body) SELECT gateway_id, max(n) + 1, 'unheard', '' FROM gateway_documents GROUP BY 1"
+    with connect(here.database_url) as connection:
+        assert connection.execute(added.encode()).rowcount == 1
+    assert one(here, DEAFEN) == 1
+    async with asyncio.timeout(15):
+        while "unheard" not in {told.kind for told in lot.documents}:  # noqa: ASYNC110 - the lot tells nobody
+            await asyncio.sleep(0.02)
 
 
 async def test_a_place_of_the_lot_is_booked_by_its_vote_and_the_lot_is_told(

@@ -218,6 +218,22 @@ async def test_a_walk_in_of_the_dark_has_no_end_until_the_time_is_known_and_is_p
     assert await lot.leaves(ticket_of(came)) == true_price(lot, 1 / 3)
 
 
+async def test_a_car_that_nobody_saw_drive_in_in_the_dark_pays_for_its_own_time_too(lot: DarkLot) -> None:
+    """Its stay is void, yet it is inside: the controller was silent as it passed."""
+    lot.told()
+    await lot.power_cut(hours=3)
+    visit, answered = await lot.come()
+    lot.entering.backed_out(visit)
+    assert answered.stay is not None
+    lot.world.passes(minutes=20)
+    lot.told()
+    stay = lot.ledger.stay(answered.stay.id)
+    assert stay is not None
+    assert stay.state is StayState.VOID
+    assert abs(stay.admitted_at - (lot.world.true_at - timedelta(minutes=20))) < timedelta(seconds=2)
+    assert await lot.leaves(ticket_of(answered)) == true_price(lot, 1 / 3)
+
+
 async def test_a_stay_from_before_the_dark_is_not_moved_when_the_time_is_known(lot: DarkLot) -> None:
     lot.told()
     came = await lot.come_in()
