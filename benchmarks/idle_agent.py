@@ -26,7 +26,7 @@ from simulators.broker import Broker
 MEMORY_LIMIT_MB = 90.0
 START_LIMIT_S = 3.0
 STARTS = 3
-IMPORT_ONLY = "import lotgate\nwith lotgate.without('rich'), lotgate.without('greenlet'):\n import edge.cli, edge.bootstrap, drivers.mqtt.factory, drivers.modbus.barrier, edge.memory as m\nprint(m.resident_bytes())"
+IMPORT_ONLY = "import lotgate\nwith lotgate.without('rich'), lotgate.without('greenlet'), lotgate.without('python_multipart'):\n import edge.cli, edge.bootstrap, drivers.mqtt.factory, drivers.modbus.barrier, edge.memory as m\nprint(m.resident_bytes())"
 
 
 def imports_mb() -> float:

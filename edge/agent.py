@@ -26,6 +26,7 @@ from edge.kiosk_sales import KioskSales
 from edge.lane_log import LotLaneLog
 from edge.ledger import Ledger
 from edge.local_server import LocalServer
+from edge.memory import give_back_freed
 from edge.notify import ServiceNotifier
 from edge.payments import Payments
 from edge.promises import Promises
@@ -143,4 +144,5 @@ def _keep_the_loop_lively() -> None:
     """
     gc.collect()
     gc.freeze()
+    give_back_freed()
     sys.setswitchinterval(THREADS_TURN_S)
