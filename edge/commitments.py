@@ -22,6 +22,7 @@ import structlog
 from edge.change import Change, Conflict, PartChanged, StoredDocument
 from edge.configuration import CancelledBy
 from edge.ledger import Ledger
+from edge.writer import is_written
 from parking.clock import TrustedClock
 from parking.errors import NoSuchSpot
 from parking.ids import ClaimId
@@ -275,7 +276,7 @@ class Commitments:
         self._speak_when(written, speaker, commit.then)
 
     def _hit_when_written(self, label: str, done: asyncio.Future[None]) -> None:
-        if _is_written(done):
+        if is_written(done):
             self._failpoints.hit(label)
 
     def _speak_when(
@@ -286,7 +287,7 @@ class Commitments:
             return
 
         def speak(done: asyncio.Future[None]) -> None:
-            if _is_written(done):
+            if is_written(done):
                 for frame in frames:
                     speaker(frame)
 
@@ -350,7 +351,3 @@ def _news_of(frame: Prepare | Decision | Answer) -> PrepareArrived | Decided | U
             return UNDECIDED
         case Decision() | Answer():
             return decided(frame)
-
-
-def _is_written(done: asyncio.Future[None]) -> bool:
-    return not done.cancelled() and done.exception() is None

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Protocol
 
 from edge.change import Change, QuarantinedRecord, StoredDocument, fact
+from edge.writer import is_written
 from parking.errors import ParkingError
 from parking.ids import LotId
 from parking.lot import SpotType
@@ -174,7 +175,7 @@ class Configuration:
 
 
 def _if_durable(done: asyncio.Future[None], take_effect: Callable[[], None]) -> None:
-    if not done.cancelled() and done.exception() is None:
+    if is_written(done):
         take_effect()
 
 

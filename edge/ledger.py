@@ -22,7 +22,7 @@ from edge.log_head import LogHead
 from edge.reading_keys import RecentKeys
 from edge.store.recovery import Recovered, rebuilt_book, recover
 from edge.store.store import NumberedChange, Store
-from edge.writer import Writer
+from edge.writer import Writer, is_written
 from parking.book import Book
 from parking.clock import TrustedClock
 from parking.demands import Demand, Payment, PaymentState
@@ -481,7 +481,7 @@ class Ledger:
 
     def _tell(self, done: asyncio.Future[None], change: Change) -> None:
         """Tell the subscribers what is durable. A change that failed ends the process elsewhere."""
-        if done.cancelled() or done.exception() is not None:
+        if not is_written(done):
             return
         for callback in tuple(self._subscribers):
             callback(change)

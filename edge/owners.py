@@ -21,6 +21,7 @@ import structlog
 
 from edge.change import Change, StoredDocument, fact
 from edge.ledger import Ledger
+from edge.writer import is_written
 from parking.book import Book
 from parking.clock import TrustedClock
 from parking.errors import NoSuchSpot
@@ -256,7 +257,7 @@ class Owners:
         self._check()
 
     def _hit_when_written(self, label: str, done: asyncio.Future[None]) -> None:
-        if not done.cancelled() and done.exception() is None:
+        if is_written(done):
             self._failpoints.hit(label)
 
     def _begin_epoch(self) -> None:

@@ -24,6 +24,11 @@ RETRY_S = 1.0
 Commit = Callable[[Sequence[NumberedChange]], None]
 
 
+def is_written(done: asyncio.Future[None]) -> bool:
+    """Whether a change whose waiting is over is on the disk."""
+    return not done.cancelled() and done.exception() is None
+
+
 class Writer(Protocol):
     """Where numbered changes go."""
 
