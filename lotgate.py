@@ -20,7 +20,7 @@ COMMANDS = {
 }
 
 
-HIDDEN = {"edge": ("rich", "greenlet", "python_multipart")}
+HIDDEN = {"edge": ("rich", "greenlet"), "edge.cli": ("python_multipart",)}
 """What structlog and starlette load where they find it: 6 MB of a gateway's 90, for traces that it never draws, threads that it never runs and
 forms that it never takes. (A camera's multipart body has a driver that loads what it needs.)
 """
@@ -53,7 +53,7 @@ def main() -> int:
     name = COMMANDS[arguments[0]]
     try:
         with ExitStack() as hidden:
-            for package in HIDDEN.get(name.partition(".")[0], ()):
+            for package in (*HIDDEN.get(name.partition(".")[0], ()), *HIDDEN.get(name, ())):
                 hidden.enter_context(without(package))
             module = importlib.import_module(name)
     except ModuleNotFoundError as missing:

@@ -16,7 +16,7 @@ from tests.simulation.coverage import needless, not_passed
 from tests.simulation.faults import labels
 
 ROOT = Path(__file__).parents[2]
-FEW_DAYS = range(1, 31)
+FEW_DAYS = range(1, 17)
 """A day takes five to six seconds of a core: a hundred would take a third of the whole test run."""
 DAYS = range(1, 101)
 NOT_REACHED = {

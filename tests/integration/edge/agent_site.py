@@ -93,8 +93,8 @@ kind = "modbus_barrier"
 port = "{folder / "bus"}"
 baud = 115200
 units = {{ gate-in = 1, gate-out = 2 }}
-answer_ms = 60
-known_ms = 300
+answer_ms = 300
+known_ms = 1500
 [drivers.reader-out]
 kind = "serial_reader"
 port = "{folder / "reader-out"}"
