@@ -100,6 +100,8 @@ class Driver:
 
 BEARER = {"Authorization": f"Bearer {STAFF}"}
 
+PATIENCE_S = 15.0
+
 
 @dataclass
 class VotingLot:
@@ -119,6 +121,13 @@ class VotingLot:
     documents: list[Document] = field(default_factory=list)
     complaints: list[Error] = field(default_factory=list)
     running: asyncio.Task[None] | None = None
+
+    async def prepare(self, number: int = 0) -> Prepare:
+        """What it was asked first, or so many after that: it may be on its way yet."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.prepares) <= number:  # noqa: ASYNC110 - it keeps what it hears
+                await asyncio.sleep(0.01)
+        return self.prepares[number]
 
     def start(self) -> None:
         self.running = asyncio.create_task(self._run())

@@ -151,7 +151,7 @@ async def test_a_lot_that_is_silent_is_given_up_at_the_deadline_and_a_late_vote_
     assert (lost.status_code, lost.json()["reason"]) == (409, "deadline")
     assert asyncio.get_running_loop().time() - began_s < 12
     lot.uploads = False
-    await lot.vote(lot.prepares[0])
+    await lot.vote(await lot.prepare())
     await until(here, "SELECT count(*) FROM reservations WHERE untold", 0)
     assert one(here, "SELECT state FROM reservations") == "aborted"
     assert one(here, "SELECT count(*) FROM claims") == 0
@@ -296,10 +296,7 @@ async def test_a_vote_that_names_no_reservation_is_answered_and_disturbs_nothing
     lot.mute = True
     drafted = await driver.draft()
     asking = asyncio.create_task(driver.confirm(drafted["id"]))
-    async with asyncio.timeout(10):
-        while not lot.prepares:  # noqa: ASYNC110 - the lot keeps what it hears
-            await asyncio.sleep(0.01)
-    prepare = lot.prepares[0]
+    prepare = await lot.prepare()
     await lot.vote(replace(prepare, reservation="not-a-uuid"))
     lot.held.clear()
     await lot.vote(prepare)

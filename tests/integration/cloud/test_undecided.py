@@ -78,7 +78,7 @@ async def test_a_lock_that_outlasts_the_deadline_leaves_nobody_waiting_and_the_a
     lost = await driver.confirm(drafted["id"])
     assert (lost.status_code, lost.json()["reason"]) == (409, "deadline")
     lot.uploads = False
-    await lot.vote(lot.prepares[0])
+    await lot.vote(await lot.prepare())
     await until(here, "SELECT count(*) FROM reservations WHERE untold", 0)
     assert one(here, "SELECT state FROM reservations") == "aborted"
 
@@ -129,7 +129,7 @@ async def test_a_cancellation_that_comes_after_the_decision_cancels_what_was_dec
     await until(here, "SELECT count(*) FROM reservations WHERE state = 'preparing'", 1)
     with psycopg.connect(here.database_url) as holder:
         holder.execute(LOT_LOCK, [LOT])
-        await lot.vote(lot.prepares[0])
+        await lot.vote(await lot.prepare())
         await until(here, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", 1)
         cancelling = asyncio.create_task(driver.cancel(drafted["id"]))
         await until(here, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", 2)
