@@ -37,3 +37,9 @@ def environment(folder: Path, *packages: Path) -> Path:
     names = ["--no-build-isolation", *map(str, packages)]
     subprocess.run([sys.executable, "-m", "pip", *python, *install, *names], check=True, capture_output=True)
     return folder / "bin"
+
+
+def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the installed environment somewhere else than in this checkout."""
+    program = [str(installed / command[0]), *command[1:]]
+    return subprocess.run(program, cwd=installed, capture_output=True, text=True, check=False, timeout=120)

@@ -13,7 +13,7 @@ import pytest
 
 from edge.store.reader import StoreReader
 from simulators.programs import Program
-from tests.packaging.conftest import environment
+from tests.packaging.conftest import environment, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example_driver"
 PATIENCE_S = 60.0
@@ -73,11 +73,6 @@ def lot_of(folder: Path, port: int) -> Path:
     lot = folder / "lot.toml"
     lot.write_text(LOT + here)
     return lot
-
-
-def run(programs: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    program = [str(programs / command[0]), *command[1:]]
-    return subprocess.run(program, cwd=programs, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_its_own_tests_pass_where_it_is_installed(programs: Path, tmp_path: Path) -> None:

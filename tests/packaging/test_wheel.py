@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.packaging.conftest import run
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"parking", "sync", "drivers", "edge", "cloud", "simulators"}
 IMPORTS = "import cloud.app, cloud.migrating, drivers.registry, edge.bootstrap, simulators.cli"
@@ -16,12 +18,6 @@ IMPORTS = "import cloud.app, cloud.migrating, drivers.registry, edge.bootstrap, 
 def names(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
         return {name for name in archive.namelist() if not name.endswith("/")}
-
-
-def run(installed: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of the installed environment somewhere else than in this checkout."""
-    program = [str(installed / command[0]), *command[1:]]
-    return subprocess.run(program, cwd=installed, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_the_wheel_holds_our_packages_and_the_command_and_nothing_else(names: set[str]) -> None:
